@@ -1,0 +1,125 @@
+-- k-means: models, scoring, errors
+\set VERBOSITY terse
+CREATE TABLE points (id integer, x double precision, y double precision);
+INSERT INTO points VALUES (1, 1, 2), (2, 1, 4), (3, 1, 0), (4, 10, 2), (5, 10, 4), (6, 10, 0);
+
+-- A model is a value that prints as JSON.
+SELECT jsonb_pretty(segment.kmeans(ARRAY[x, y], 2)::text::jsonb) FROM points;
+CREATE TABLE models AS SELECT 'two' AS name, segment.kmeans(ARRAY[x, y], 2, '{"seed": 7}') AS model FROM points;
+\x on
+SELECT info.* FROM models, segment.model_info(model) AS info;
+\x off
+SELECT c.* FROM models, segment.centroids(model) AS c;
+SELECT c.* FROM models, segment.clusters(model) AS c;
+SELECT id, segment.cluster_id(model, ARRAY[x, y]), segment.cluster_distance(model, ARRAY[x, y])
+FROM points, models ORDER BY id;
+
+-- Text and back gives the same bits.
+SELECT bool_and(segment.clustering_send(model) = segment.clustering_send(model::text::segment.clustering)) FROM models;
+
+-- The same rows in another order, and the same seed: the same model. Another seed may find another one.
+SELECT count(DISTINCT model::text)
+FROM (SELECT segment.kmeans(ARRAY[sin(i * 12.9898), cos(i * 78.233)], 6 ORDER BY md5((i * salt)::text)) AS model
+      FROM generate_series(1, 2000) AS i, generate_series(1, 5) AS salt GROUP BY salt) AS shuffled;
+
+-- Options: each of them, and standardized units.
+SELECT info.seed, info.n_init, info.max_iter, info.tol, info.standardize
+FROM (SELECT segment.kmeans(ARRAY[x, y], 2,
+        '{"seed": 9223372036854775807, "n_init": 3, "max_iter": 50, "tol": 1e-4, "standardize": "zscore"}') AS model
+      FROM points) AS q, segment.model_info(model) AS info;
+SELECT round(info.inertia::numeric, 9) AS inertia, round(info.total_ss::numeric, 9) AS total_ss, centroid.*
+FROM (SELECT segment.kmeans(ARRAY[x, y], 2, '{"standardize": "zscore"}') AS model FROM points) AS q,
+     segment.model_info(model) AS info,
+     LATERAL (SELECT array_agg(round(value::numeric, 9) ORDER BY cluster_id, feature) AS centroids
+              FROM segment.centroids(model)) AS centroid;
+SET pg_segment.default_seed = 42;
+SELECT info.seed FROM (SELECT segment.kmeans(ARRAY[x, y], 2) AS model FROM points) AS q, segment.model_info(model) AS info;
+RESET pg_segment.default_seed;
+
+-- One model a group, and NULLs: a row with one is skipped and counted.
+SELECT y, info.k, info.rows, info.skipped
+FROM (SELECT y, segment.kmeans(ARRAY[x], 2) AS model FROM points GROUP BY y) AS q, segment.model_info(model) AS info
+ORDER BY y;
+SELECT info.rows, info.skipped
+FROM (SELECT segment.kmeans(features, 2) AS model
+      FROM (VALUES (ARRAY[1.0, 2.0]), (NULL), (ARRAY[1.0, NULL]), (ARRAY[3.0, 4.0])) AS v (features)) AS q,
+     segment.model_info(model) AS info;
+SELECT segment.kmeans(ARRAY[x, y], 2) IS NULL AS no_rows FROM points WHERE false;
+SELECT segment.kmeans(NULL::float8[], 2) IS NULL AS no_usable_row FROM points;
+SELECT segment.cluster_id(NULL, ARRAY[1.0]), segment.cluster_id(model, NULL), segment.cluster_id(model, ARRAY[1, NULL])
+FROM models;
+
+-- Partial states are stored, merged and finalized to the same model.
+CREATE TABLE daily AS SELECT id % 3 AS part, segment.kmeans_state(ARRAY[x, y], 2) AS state FROM points GROUP BY id % 3;
+SELECT segment.finalize(segment.rollup(state))::text = (SELECT segment.kmeans(ARRAY[x, y], 2)::text FROM points) AS same
+FROM daily;
+SELECT segment.finalize(segment.rollup(state::text::segment.kmeans_state))::text
+       = (SELECT segment.kmeans(ARRAY[x, y], 2)::text FROM points) AS same FROM daily;
+SELECT segment.rollup(state) IS NULL AS nothing FROM daily WHERE false;
+SELECT segment.rollup(NULL::segment.kmeans_state) IS NULL AS nothing FROM daily;
+
+-- As a window aggregate, growing and moving frames.
+SELECT id, info.rows, round(info.inertia::numeric, 6) AS inertia
+FROM (SELECT id, segment.kmeans(ARRAY[x, y], 1) OVER (ORDER BY id) AS model FROM points) AS w,
+     segment.model_info(model) AS info ORDER BY id;
+SELECT id, info.rows, round(info.inertia::numeric, 6) AS inertia
+FROM (SELECT id, segment.kmeans(ARRAY[x, y], 1) OVER (ORDER BY id ROWS BETWEEN 1 PRECEDING AND CURRENT ROW) AS model
+      FROM points) AS w, segment.model_info(model) AS info ORDER BY id;
+
+-- With FILTER, DISTINCT and grouping sets.
+SELECT y, info.rows
+FROM (SELECT y, segment.kmeans(DISTINCT ARRAY[x], 1) FILTER (WHERE id < 6) AS model FROM points
+      GROUP BY GROUPING SETS ((y), ())) AS q, segment.model_info(model) AS info ORDER BY y NULLS LAST;
+
+-- Errors name what is wrong.
+\set VERBOSITY default
+SELECT segment.kmeans(ARRAY[x, y], 7) FROM points;
+SELECT segment.kmeans(ARRAY[x], 3) FROM points;
+SELECT segment.kmeans(ARRAY[x, y], 0) FROM points;
+SELECT segment.kmeans(ARRAY[x, y], -2147483648) FROM points;
+SELECT segment.kmeans(ARRAY[x, y], 2147483647) FROM points;
+SELECT segment.kmeans(ARRAY[x, y], NULL) FROM points;
+SELECT segment.kmeans(ARRAY[x, y], id) FROM points;
+SELECT segment.kmeans(ARRAY[x, 'NaN'], 2) FROM points;
+SELECT segment.kmeans(ARRAY['-Infinity', y], 2) FROM points;
+SELECT segment.kmeans(ARRAY[1e200, y], 2) FROM points;
+SELECT segment.kmeans('{}', 2) FROM points;
+SELECT segment.kmeans(ARRAY[[x], [y]], 2) FROM points;
+SELECT segment.kmeans(CASE id WHEN 3 THEN ARRAY[x] ELSE ARRAY[x, y] END, 2) FROM points;
+SELECT segment.kmeans(ARRAY[x, y], 2, '{"n_inits": 3}') FROM points;
+SELECT segment.kmeans(ARRAY[x, y], 2, '{"n_init": 0}') FROM points;
+SELECT segment.kmeans(ARRAY[x, y], 2, '{"n_init": 99999999999}') FROM points;
+SELECT segment.kmeans(ARRAY[x, y], 2, '{"n_init": "3"}') FROM points;
+SELECT segment.kmeans(ARRAY[x, y], 2, '{"tol": -1}') FROM points;
+SELECT segment.kmeans(ARRAY[x, y], 2, '{"tol": 1e999}') FROM points;
+SELECT segment.kmeans(ARRAY[x, y], 2, '{"max_iter": 0}') FROM points;
+SELECT segment.kmeans(ARRAY[x, y], 2, '{"seed": 1.5}') FROM points;
+SELECT segment.kmeans(ARRAY[x, y], 2, '{"seed": null}') FROM points;
+SELECT segment.kmeans(ARRAY[x, y], 2, '{"standardize": "robust"}') FROM points;
+SELECT segment.kmeans(ARRAY[x, y], 2, '[1]') FROM points;
+SELECT segment.kmeans(ARRAY[x, y], 2, '7') FROM points;
+SELECT segment.cluster_id(model, ARRAY[1.0]) FROM models;
+SELECT segment.cluster_id(model, ARRAY[1.0, 'NaN']) FROM models;
+SELECT segment.cluster_id(model, '{}') FROM models;
+SELECT segment.rollup(state) FROM (SELECT segment.kmeans_state(ARRAY[x], 2) AS state FROM points
+                                   UNION ALL SELECT segment.kmeans_state(ARRAY[x, y], 2) FROM points) AS q;
+SELECT segment.rollup(state) FROM (SELECT segment.kmeans_state(ARRAY[x], 2) AS state FROM points
+                                   UNION ALL SELECT segment.kmeans_state(ARRAY[x], 3) FROM points) AS q;
+SELECT segment.kmeans_transition(NULL, ARRAY[1.0], 2);
+SELECT segment.kmeans_combine(state, state) FROM daily;
+
+-- Malformed values are refused.
+\set VERBOSITY terse
+SELECT '\x00'::segment.kmeans_state;
+SELECT 'x'::segment.kmeans_state;
+SELECT ''::segment.clustering;
+SELECT '{}'::segment.clustering;
+SELECT '{"k": 1}'::segment.clustering;
+SELECT '[]'::segment.clustering;
+SELECT '{"foo": 1}'::segment.clustering;
+SELECT replace(model::text, '"size":3', '"size":4')::segment.clustering FROM models;
+SELECT replace(model::text, '"inertia":16', '"inertia":-16')::segment.clustering FROM models;
+SELECT replace(model::text, '"scale":[1,1]', '"scale":[1,0]')::segment.clustering FROM models;
+SELECT replace(model::text, '"scale":[1,1]', '"scale":[1]')::segment.clustering FROM models;
+
+DROP TABLE points, models, daily;

@@ -1,0 +1,186 @@
+#include "core/clustering/distinct_rows.hpp"
+
+#include <algorithm>
+#include <bit>
+#include <limits>
+#include <utility>
+
+#include "core/base/random.hpp"
+
+namespace seg::core::clustering {
+namespace {
+
+// Upper half: the first 32 bits of the content hash. Lower half: the row's index in the store.
+using Entry = std::uint64_t;
+
+std::uint32_t hash_of(Entry entry) {
+    return static_cast<std::uint32_t>(entry >> 32);
+}
+std::uint32_t index_of(Entry entry) {
+    return static_cast<std::uint32_t>(entry);
+}
+
+std::uint64_t content_hash(const double* row, std::size_t width) {
+    std::uint64_t hash = 0x243f6a8885a308d3ULL ^ width;
+    for (std::size_t f = 0; f < width; ++f) {
+        const auto bits = std::bit_cast<std::uint64_t>(row[f] + 0.0);  // -0.0 becomes 0.0
+        const auto product = static_cast<unsigned __int128>(hash ^ bits) * 0x9e3779b97f4a7c15ULL;
+        hash = static_cast<std::uint64_t>(product) ^ static_cast<std::uint64_t>(product >> 64) ^
+               std::rotl(bits, 23);
+    }
+    return mix64(hash);
+}
+
+int compare(const double* a, const double* b, std::size_t width) {
+    for (std::size_t f = 0; f < width; ++f)
+        if (a[f] != b[f])
+            return a[f] < b[f] ? -1 : 1;
+    return 0;
+}
+
+void fill_entries(const RowStore& rows, Vector<Entry>& entries, WorkMeter& meter) {
+    std::uint64_t index = 0;
+    rows.for_each_run([&](const double* run, std::uint64_t count) {
+        for (std::uint64_t i = 0; i < count; ++i, ++index)
+            entries[index] =
+                (content_hash(run + i * rows.width(), rows.width()) & 0xffffffff00000000ULL) | index;
+        meter.done(count);
+    });
+}
+
+// One stable counting pass over 11 bits, most of the time in cache-resident counters.
+void radix_pass(const Vector<Entry>& from, Vector<Entry>& to, int shift, WorkMeter& meter) {
+    constexpr std::size_t kBuckets = 2048;
+    std::uint64_t starts[kBuckets] = {};
+    for (Entry entry : from)
+        ++starts[(entry >> shift) % kBuckets];
+    std::uint64_t sum = 0;
+    for (std::uint64_t& start : starts)
+        start = std::exchange(sum, sum + start);
+    for (std::size_t begin = 0; begin < from.size(); begin += WorkMeter::kUnitsPerPoll) {
+        const std::size_t end = std::min<std::size_t>(begin + WorkMeter::kUnitsPerPoll, from.size());
+        for (std::size_t i = begin; i < end; ++i)
+            to[starts[(from[i] >> shift) % kBuckets]++] = from[i];
+        meter.done(end - begin);
+    }
+}
+
+void sort_by_hash(Vector<Entry>& entries, Vector<Entry>& spare, WorkMeter& meter) {
+    if (entries.size() < 256) {
+        std::sort(entries.begin(), entries.end());
+        return;
+    }
+    for (int shift : {32, 43, 54}) {
+        radix_pass(entries, spare, shift, meter);
+        entries.swap(spare);
+    }
+}
+
+// Walks runs of equal hashes and keeps each distinct row once, at the front of the entries.
+class Collapse {
+  public:
+    Collapse(const RowStore& rows, Vector<Entry>& entries, Vector<double>& weights, WorkMeter& meter)
+        : rows_(rows), entries_(entries), weights_(weights), meter_(meter) {}
+
+    void run() {
+        for (std::size_t begin = 0; begin < entries_.size();) {
+            std::size_t end = begin + 1;
+            while (end < entries_.size() && hash_of(entries_[end]) == hash_of(entries_[begin]))
+                ++end;
+            collapse(begin, end);
+            meter_.done(end - begin);
+            begin = end;
+        }
+        entries_.resize(weights_.size());
+    }
+
+  private:
+    const double* row(Entry entry) const { return rows_.row(index_of(entry)); }
+    bool same(Entry a, Entry b) const { return compare(row(a), row(b), rows_.width()) == 0; }
+
+    // The kept entries never overtake the ones still to be read.
+    void keep(Entry entry, std::uint64_t multiplicity) {
+        entries_[weights_.size()] = entry;
+        weights_.push_back(static_cast<double>(multiplicity));
+    }
+
+    void collapse(std::size_t begin, std::size_t end) {
+        if (all_same(begin, end)) {
+            keep(entries_[begin], end - begin);
+            return;
+        }
+        // Different rows with one hash: rare by chance, so a comparison sort will do.
+        const auto at = [this](std::size_t i) { return entries_.begin() + static_cast<std::ptrdiff_t>(i); };
+        std::sort(at(begin), at(end), [this](Entry a, Entry b) {
+            meter_.done(1);
+            return compare(row(a), row(b), rows_.width()) < 0;
+        });
+        for (std::size_t i = begin; i < end;) {
+            std::size_t next = i + 1;
+            while (next < end && same(entries_[i], entries_[next]))
+                ++next;
+            keep(entries_[i], next - i);
+            i = next;
+        }
+    }
+
+    bool all_same(std::size_t begin, std::size_t end) {
+        for (std::size_t i = begin + 1; i < end; ++i) {
+            meter_.done(1);
+            if (!same(entries_[begin], entries_[i]))
+                return false;
+        }
+        return true;
+    }
+
+    const RowStore& rows_;
+    Vector<Entry>& entries_;
+    Vector<double>& weights_;
+    WorkMeter& meter_;
+};
+
+// Copies the kept rows, which lie all over memory, into blocks.
+void gather(const RowStore& rows, const Vector<Entry>& entries, Blocks<double>& points, WorkMeter& meter) {
+    constexpr std::size_t kAhead = 24;
+    for (std::size_t i = 0; i < entries.size(); ++i) {
+        if (i + kAhead < entries.size()) {
+            const double* ahead = rows.row(index_of(entries[i + kAhead]));
+            __builtin_prefetch(ahead);
+            __builtin_prefetch(ahead + rows.width() - 1);
+        }
+        points.set_row(i, rows.row(index_of(entries[i])));
+        meter.done(1);
+    }
+    points.pad();
+}
+
+}  // namespace
+
+DistinctRows distinct_rows(const RowStore& rows, MemoryResource* memory, Interrupt& interrupt) {
+    if (rows.size() > std::numeric_limits<std::uint32_t>::max())
+        throw Error(Errc::kTooBig,
+                    format("too many rows: %llu", static_cast<unsigned long long>(rows.size())));
+    WorkMeter meter(interrupt);
+    Vector<Entry> entries(rows.size(), memory);
+    fill_entries(rows, entries, meter);
+    {
+        Vector<Entry> spare(rows.size(), memory);
+        sort_by_hash(entries, spare, meter);
+    }
+
+    Vector<double> weights(memory);
+    weights.reserve(rows.size());
+    Collapse(rows, entries, weights, meter).run();
+    const bool all_once = weights.size() == rows.size();
+
+    Blocks<double> points(weights.size(), rows.width(), memory);
+    gather(rows, entries, points, meter);
+    return {std::move(points), std::move(weights), all_once};
+}
+
+void price_distinct_rows(Bill& bill, std::uint64_t rows, std::size_t dimensions) {
+    bill.add(rows, 3 * sizeof(std::uint64_t));
+    bill.add((rows + kLanes) * dimensions, sizeof(double));
+}
+
+}  // namespace seg::core::clustering

@@ -1,0 +1,40 @@
+// The hot loops of k-means, compiled for several instruction sets and chosen at run time. All of them do the
+// same operations on the same lanes in the same order (and nothing is contracted into fused multiply-add), so
+// the results are the same bits on every machine.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace seg::core::clustering {
+
+// Blocks are laid out as in blocks.hpp. T is float or double.
+template <typename T>
+struct Kernels {
+    const char* name;
+
+    // Nearest centre of each row of the blocks: its number into labels, the squared distance into distances
+    // (16 each a block). Ties go to the lower number. Centres are k x dimensions.
+    void (*assign)(const T* blocks, std::size_t block_count, std::size_t dimensions, const T* centres,
+                   std::size_t k, std::int32_t* labels, T* distances);
+
+    // For each of the candidates (rows of dimensions values): adds to potentials[c] the sum over rows of
+    // weight * min(distance, squared distance to the candidate).
+    void (*potentials)(const T* blocks, std::size_t block_count, std::size_t dimensions, const T* candidates,
+                       std::size_t candidate_count, const T* distances, const T* weights, double* potentials);
+
+    // distances = min(distances, squared distance to the centre); the sum of weight * distance of each block
+    // into block_sums.
+    void (*lower)(const T* blocks, std::size_t block_count, std::size_t dimensions, const T* centre,
+                  T* distances, const T* weights, double* block_sums);
+};
+
+// The fastest variant that this machine runs.
+template <typename T>
+const Kernels<T>& kernels();
+
+// The variant for any machine, for comparison.
+template <typename T>
+const Kernels<T>& baseline_kernels();
+
+}  // namespace seg::core::clustering

@@ -1,0 +1,329 @@
+#include "core/clustering/kmeans.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+
+#include "core/clustering/distinct_rows.hpp"
+#include "core/clustering/lloyd.hpp"
+#include "core/clustering/swap_search.hpp"
+
+namespace seg::core::clustering {
+namespace {
+
+// Below so many values, double precision throughout and iterating to the end cost next to nothing.
+constexpr std::uint64_t kLargeInput = 262'144;
+
+// How many swaps are tried on the best of small inputs' restarts.
+constexpr std::int32_t kSwapsPerRestart = 5;
+
+// Rounding the points to single precision moves them by a total squared distance Q. By the triangle
+// inequality the square root of any partition's cost changes by at most sqrt(Q), so with Q under this share
+// of the inertia no partition's cost is off by more than about 2e-5 of itself.
+constexpr double kLargestRoundingShare = 1e-10;
+
+bool is_large(std::uint64_t rows, std::size_t dimensions) {
+    return rows * dimensions >= kLargeInput;
+}
+
+// Adds up in 16 lanes by index, in index order: the same bits everywhere, and less rounding than one running
+// sum.
+class LaneSum {
+  public:
+    void add(std::size_t index, double value) { lanes_[index % kLanes] += value; }
+    double total() const { return std::accumulate(lanes_, lanes_ + kLanes, 0.0); }
+
+  private:
+    double lanes_[kLanes] = {};
+};
+
+class Trainer {
+  public:
+    Trainer(const RowStore& rows, std::uint64_t skipped, const KmeansOptions& options, MemoryResource* memory,
+            Interrupt& interrupt)
+        : options_(options),
+          memory_(memory),
+          interrupt_(interrupt),
+          meter_(interrupt),
+          data_(distinct_rows(rows, memory, interrupt)),
+          k_(static_cast<std::size_t>(options.k)),
+          d_(rows.width()),
+          model_(memory),
+          mean_(d_, 0.0, memory) {
+        model_.facts.options = options;
+        model_.facts.dimensions = static_cast<std::int32_t>(d_);
+        model_.facts.rows = static_cast<std::int64_t>(rows.size());
+        model_.facts.skipped = static_cast<std::int64_t>(skipped);
+        model_.facts.distinct_rows = static_cast<std::int64_t>(data_.points.size());
+        if (options.tol == kAutomaticTol)
+            model_.facts.options.tol = is_large(data_.points.size(), d_) ? kLargeInputTol : 0.0;
+    }
+
+    TrainedKmeans train() {
+        check_distinct();
+        standardize();
+        measure_total();
+        Candidate best = {Vector<double>(k_ * d_, 0.0, memory_), 0};
+        const bool single = is_large(data_.points.size(), d_) && search_single(best);
+        if (!single)
+            search_double(best);
+        finish(best.centres);
+        if (single && rounding_ > kLargestRoundingShare * model_.facts.inertia) {
+            search_double(best);
+            finish(best.centres);
+        }
+        return std::move(model_);
+    }
+
+  private:
+    double weight(std::size_t i) const { return data_.weights[i]; }
+
+    void check_distinct() const {
+        if (k_ <= data_.points.size())
+            return;
+        throw Error(Errc::kInvalidArgument,
+                    format("number of clusters must be between 1 and %zu, not %zu", data_.points.size(), k_),
+                    format("There are %lld rows, of which %zu are distinct.",
+                           static_cast<long long>(model_.facts.rows), data_.points.size()));
+    }
+
+    // ---- preparation
+
+    // The weighted mean of transform(value) over one feature.
+    template <typename Transform>
+    double mean_of(std::size_t feature, Transform transform) {
+        LaneSum sum;
+        for (std::size_t i = 0; i < data_.points.size(); ++i)
+            sum.add(i, weight(i) * transform(data_.points.at(i, feature)));
+        meter_.done(data_.points.size());
+        return sum.total() / static_cast<double>(model_.facts.rows);
+    }
+
+    bool is_constant(std::size_t feature) const {
+        for (std::size_t i = 1; i < data_.points.size(); ++i)
+            if (data_.points.at(i, feature) != data_.points.at(0, feature))
+                return false;
+        return true;
+    }
+
+    // A constant feature keeps scale 1, as if its spread were not known.
+    double deviation(std::size_t feature, double mean) {
+        if (is_constant(feature))
+            return 1.0;
+        const double variance = mean_of(feature, [mean](double x) { return (x - mean) * (x - mean); });
+        return variance > 0 ? std::sqrt(variance) : 1.0;
+    }
+
+    void standardize() {
+        model_.shift.assign(d_, 0.0);
+        model_.scale.assign(d_, 1.0);
+        if (options_.standardize == Standardize::kNone)
+            return;
+        for (std::size_t f = 0; f < d_; ++f) {
+            const double mean = mean_of(f, [](double x) { return x; });
+            model_.shift[f] = mean;
+            model_.scale[f] = deviation(f, mean);
+        }
+        for (std::size_t b = 0; b < data_.points.block_count(); ++b) {
+            double* block = data_.points.block(b);
+            for (std::size_t f = 0; f < d_; ++f)
+                for (std::size_t lane = 0; lane < kLanes; ++lane)
+                    block[f * kLanes + lane] = (block[f * kLanes + lane] - model_.shift[f]) / model_.scale[f];
+            meter_.done(kLanes);
+        }
+    }
+
+    void measure_total() {
+        double total = 0;
+        for (std::size_t f = 0; f < d_; ++f) {
+            mean_[f] = mean_of(f, [](double x) { return x; });
+            const double mean = mean_[f];
+            total += mean_of(f, [mean](double x) { return (x - mean) * (x - mean); });
+        }
+        model_.facts.total_ss = total * static_cast<double>(model_.facts.rows);
+    }
+
+    // ---- search
+
+    // The squared movement below which a restart stops: relative to the mean variance of a feature.
+    double tolerance() const {
+        return model_.facts.options.tol * model_.facts.total_ss / static_cast<double>(model_.facts.rows) /
+               static_cast<double>(d_);
+    }
+
+    // Runs every restart and keeps the best one; ties go to the earlier.
+    template <typename T>
+    void restart(Lloyd<T>& lloyd, double tol, Candidate& best) {
+        best.inertia = std::numeric_limits<double>::infinity();
+        for (std::int32_t i = 0; i < options_.n_init; ++i) {
+            Random random(static_cast<std::uint64_t>(options_.seed), static_cast<std::uint64_t>(i));
+            lloyd.seed(random);
+            const LloydOutcome outcome = lloyd.iterate(options_.max_iter, tol);
+            const double inertia = lloyd.inertia();
+            if (!(inertia < best.inertia))
+                continue;
+            best.inertia = inertia;
+            std::copy(lloyd.centres().begin(), lloyd.centres().end(), best.centres.begin());
+            model_.facts.iterations = outcome.iterations;
+            model_.facts.relocated = outcome.relocated;
+            model_.facts.converged = outcome.converged;
+        }
+    }
+
+    template <typename T>
+    Vector<T> padded_weights() const {
+        Vector<T> weights(data_.points.block_count() * kLanes, T(0), memory_);
+        for (std::size_t i = 0; i < data_.points.size(); ++i)
+            weights[i] = static_cast<T>(weight(i));
+        return weights;
+    }
+
+    void search_double(Candidate& best) {
+        const Vector<double> weights = padded_weights<double>();
+        const WeightedPoints<double> data = {data_.points, weights};
+        Lloyd<double> lloyd(data, k_, memory_, interrupt_);
+        restart(lloyd, tolerance(), best);
+        if (is_large(data_.points.size(), d_) || k_ == 1 || k_ == data_.points.size())
+            return;
+        Random random(static_cast<std::uint64_t>(options_.seed), static_cast<std::uint64_t>(options_.n_init));
+        SwapSearch(data, lloyd, best, memory_, interrupt_)
+            .run(kSwapsPerRestart * options_.n_init, options_.max_iter, tolerance(), random);
+    }
+
+    // A power of two that brings every centred value into (-1, 1): multiplying by it rounds nothing.
+    double single_scale() const {
+        double largest = 0;
+        for (std::size_t b = 0; b < data_.points.block_count(); ++b)
+            for (std::size_t f = 0; f < d_; ++f)
+                for (std::size_t lane = 0; lane < kLanes; ++lane)
+                    largest =
+                        std::max(largest, std::fabs(data_.points.block(b)[f * kLanes + lane] - mean_[f]));
+        int exponent = 0;
+        std::frexp(largest, &exponent);
+        return std::ldexp(1.0, -exponent);
+    }
+
+    // The points centred, scaled and rounded; remembers how much rounding moved them, in the space of
+    // distances.
+    void round_points(double scale, Blocks<float>& rounded) {
+        LaneSum moved;
+        for (std::size_t b = 0; b < rounded.block_count(); ++b) {
+            const double* from = data_.points.block(b);
+            float* to = rounded.block(b);
+            const std::size_t lanes = rounded.lanes_in(b);
+            for (std::size_t f = 0; f < d_; ++f) {
+                for (std::size_t lane = 0; lane < kLanes; ++lane) {
+                    const double exact = (from[f * kLanes + lane] - mean_[f]) * scale;
+                    const float value = static_cast<float>(exact);
+                    to[f * kLanes + lane] = value;
+                    const double error = exact - static_cast<double>(value);
+                    if (lane < lanes)
+                        moved.add(lane, weight(b * kLanes + lane) * error * error);
+                }
+            }
+            meter_.done(kLanes);
+        }
+        rounding_ = moved.total() / scale / scale;
+    }
+
+    // Searches in single precision; false when the spread of the values rules that out from the start.
+    bool search_single(Candidate& best) {
+        const double scale = single_scale();
+        if (!std::isfinite(scale) || scale == 0 || !std::isfinite(scale * scale))
+            return false;
+        Blocks<float> rounded(data_.points.size(), d_, memory_);
+        round_points(scale, rounded);
+        const Vector<float> weights = padded_weights<float>();
+        Lloyd<float> lloyd({rounded, weights}, k_, memory_, interrupt_);
+        restart(lloyd, tolerance() * scale * scale, best);
+        for (std::size_t i = 0; i < best.centres.size(); ++i)
+            best.centres[i] = best.centres[i] / scale + mean_[i % d_];
+        return true;
+    }
+
+    // ---- result
+
+    // One exact step from the centres found, then sizes and sums from the nearest centre of every row: what
+    // scoring the same rows with the model gives.
+    void finish(const Vector<double>& centres) {
+        const Vector<double> weights = padded_weights<double>();
+        Lloyd<double> lloyd({data_.points, weights}, k_, memory_, interrupt_);
+        lloyd.set_centres(centres.data());
+        double movement = 0;
+        lloyd.step(model_.facts.relocated, movement);
+        write_ordered(lloyd.centres(), order_by_size(lloyd));
+        Lloyd<double> last({data_.points, weights}, k_, memory_, interrupt_);
+        last.set_centres(model_.centres.data());
+        collect(last);
+    }
+
+    Vector<std::size_t> order_by_size(Lloyd<double>& lloyd) {
+        Vector<double> sizes(k_, 0.0, memory_);
+        lloyd.for_each_nearest([&](std::size_t i, std::int32_t label, double) {
+            sizes[static_cast<std::size_t>(label)] += weight(i);
+        });
+        Vector<std::size_t> order(k_, std::size_t{0}, memory_);
+        std::iota(order.begin(), order.end(), std::size_t{0});
+        const double* centres = lloyd.centres().data();
+        std::sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) {
+            if (sizes[a] != sizes[b])
+                return sizes[a] > sizes[b];
+            return std::lexicographical_compare(centres + a * d_, centres + (a + 1) * d_, centres + b * d_,
+                                                centres + (b + 1) * d_);
+        });
+        return order;
+    }
+
+    void write_ordered(const Vector<double>& centres, const Vector<std::size_t>& order) {
+        model_.centres.assign(k_ * d_, 0.0);
+        for (std::size_t c = 0; c < k_; ++c)
+            std::copy_n(centres.data() + order[c] * d_, d_, model_.centres.data() + c * d_);
+    }
+
+    void collect(Lloyd<double>& lloyd) {
+        model_.within_ss.assign(k_, 0.0);
+        model_.radius.assign(k_, 0.0);
+        model_.sizes.assign(k_, std::int64_t{0});
+        lloyd.for_each_nearest([&](std::size_t i, std::int32_t label, double distance) {
+            const auto c = static_cast<std::size_t>(label);
+            model_.within_ss[c] += weight(i) * distance;
+            model_.radius[c] = std::max(model_.radius[c], distance);
+            model_.sizes[c] += static_cast<std::int64_t>(weight(i));
+        });
+        for (double& radius : model_.radius)
+            radius = std::sqrt(radius);
+        model_.facts.inertia = std::accumulate(model_.within_ss.begin(), model_.within_ss.end(), 0.0);
+    }
+
+    const KmeansOptions& options_;
+    MemoryResource* memory_;
+    Interrupt& interrupt_;
+    WorkMeter meter_;
+    DistinctRows data_;  // standardized in place
+    std::size_t k_;
+    std::size_t d_;
+    TrainedKmeans model_;
+    Vector<double> mean_;  // in the space of distances
+    double rounding_ = 0;  // sum of weight * squared rounding error of single precision
+};
+
+}  // namespace
+
+Bill price_kmeans(std::uint64_t rows, std::size_t dimensions, const KmeansOptions& options) {
+    const auto k = static_cast<std::size_t>(options.k);
+    Bill bill;
+    price_distinct_rows(bill, rows, dimensions);
+    Lloyd<double>::price(bill, rows, dimensions, k);
+    if (is_large(rows, dimensions))
+        bill.add((rows + kLanes) * dimensions, sizeof(float));
+    bill.add(k, 4 * dimensions * sizeof(double));
+    return bill;
+}
+
+TrainedKmeans train_kmeans(const RowStore& rows, std::uint64_t skipped, const KmeansOptions& options,
+                           MemoryResource* memory, Interrupt& interrupt) {
+    validate(options);
+    return Trainer(rows, skipped, options, memory, interrupt).train();
+}
+
+}  // namespace seg::core::clustering
