@@ -1,0 +1,110 @@
+#include "backend/numeric.hpp"
+
+#include <charconv>
+#include <cstring>
+
+#include "backend/interrupt.hpp"
+
+namespace seg::backend {
+namespace {
+
+// The stored form of numeric, which the server keeps private but can never change: tables hold it. A header
+// word, for values out of the short range a weight word, then base-10000 digits.
+constexpr std::uint16_t kKindMask = 0xC000;
+constexpr std::uint16_t kLongNegative = 0x4000;
+constexpr std::uint16_t kShort = 0x8000;
+constexpr std::uint16_t kSpecial = 0xC000;
+constexpr std::uint16_t kSpecialMask = 0xF000;
+constexpr std::uint16_t kPlusInfinity = 0xD000;
+constexpr std::uint16_t kMinusInfinity = 0xF000;
+constexpr std::uint16_t kShortNegative = 0x2000;
+constexpr std::uint16_t kShortScaleMask = 0x1F80;
+constexpr int kShortScaleShift = 7;
+constexpr std::uint16_t kShortWeightSign = 0x0040;
+constexpr std::uint16_t kShortWeightMask = 0x003F;
+constexpr std::uint16_t kLongScaleMask = 0x3FFF;
+
+std::uint16_t word(const char* p) {
+    std::uint16_t value;
+    std::memcpy(&value, p, sizeof value);
+    return value;
+}
+
+core::DecimalKind special_kind(std::uint16_t header) {
+    switch (header & kSpecialMask) {
+        case kPlusInfinity:
+            return core::DecimalKind::kInfinity;
+        case kMinusInfinity:
+            return core::DecimalKind::kMinusInfinity;
+        default:
+            return core::DecimalKind::kNaN;
+    }
+}
+
+}  // namespace
+
+DecimalArgument::DecimalArgument(Datum datum) : value_() {
+    const auto* raw = reinterpret_cast<const struct varlena*>(DatumGetPointer(datum));
+    if (VARATT_IS_EXTERNAL(raw) || VARATT_IS_COMPRESSED(raw))
+        raw = detoasted(datum);
+    const char* data = VARDATA_ANY(raw);
+    std::size_t size = VARSIZE_ANY_EXHDR(raw);
+    const std::uint16_t header = word(data);
+    if ((header & kKindMask) == kSpecial) {
+        value_.kind = special_kind(header);
+        return;
+    }
+    value_.kind = core::DecimalKind::kFinite;
+    if ((header & kKindMask) == kShort) {
+        value_.negative = (header & kShortNegative) != 0;
+        value_.display_scale = (header & kShortScaleMask) >> kShortScaleShift;
+        value_.weight = ((header & kShortWeightSign) ? ~static_cast<int>(kShortWeightMask) : 0) |
+                        (header & kShortWeightMask);
+        data += 2;
+        size -= 2;
+    } else {
+        value_.negative = (header & kKindMask) == kLongNegative;
+        value_.display_scale = header & kLongScaleMask;
+        value_.weight = static_cast<std::int16_t>(word(data + 2));
+        data += 4;
+        size -= 4;
+    }
+    const std::size_t count = size / sizeof(std::int16_t);
+    if (count <= kUsualDigits) {
+        std::memcpy(digits_, data, size);
+        value_.digits = {digits_, count};
+        return;
+    }
+    if (VARATT_IS_SHORT(raw)) {  // not aligned, and too long for the buffer
+        auto* copy = static_cast<char*>(call([size]() noexcept { return palloc(size); }));
+        data = static_cast<char*>(std::memcpy(copy, data, size));
+    }
+    value_.digits = {reinterpret_cast<const std::int16_t*>(data), count};
+}
+
+Datum numeric_datum(const core::DecimalSumView& sum) {
+    std::int64_t mantissa = 0;
+    int scale = 0;
+    if (sum.as_int64(mantissa, scale))
+        return call([=]() noexcept { return NumericGetDatum(int64_div_fast_to_numeric(mantissa, scale)); });
+    const std::size_t bound = sum.text_size_bound() + 1;
+    auto* text = call([bound]() noexcept { return static_cast<char*>(palloc(bound)); });
+    ServerInterrupt interrupt;
+    text[sum.write_text({text, bound - 1}, interrupt)] = '\0';
+    return call([text]() noexcept {
+        return DirectFunctionCall3(numeric_in, CStringGetDatum(text), ObjectIdGetDatum(InvalidOid),
+                                   Int32GetDatum(-1));
+    });
+}
+
+Datum numeric_datum(double value) {
+    char text[32];
+    *std::to_chars(text, text + sizeof text - 1, value).ptr = '\0';
+    const char* source = text;
+    return call([source]() noexcept {
+        return DirectFunctionCall3(numeric_in, CStringGetDatum(source), ObjectIdGetDatum(InvalidOid),
+                                   Int32GetDatum(-1));
+    });
+}
+
+}  // namespace seg::backend
