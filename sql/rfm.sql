@@ -116,6 +116,13 @@ FROM segment.rfm_uuid('"Odd ""Shop"', 'the customer', 'when', 'total, gross', '2
 SELECT count(*), min(pg_typeof(customer_id)::text)
 FROM segment.rfm_text('"Odd ""Shop"', 'the customer', 'when', 'total, gross', '2025-07-01');
 SELECT count(*), sum(monetary) FROM segment.rfm('shop', 'customer_id', 'ordered_at', 'customer_id', '2025-07-01');
+-- Domains count as what they are made of.
+CREATE DOMAIN customer_number AS integer;
+CREATE DOMAIN member_number AS customer_number;
+CREATE TABLE members AS SELECT customer_id::member_number, ordered_at, amount FROM shop;
+SELECT count(*), sum(monetary) FROM segment.rfm('members', 'customer_id', 'ordered_at', 'amount', '2025-07-01');
+DROP TABLE members;
+DROP DOMAIN member_number, customer_number;
 -- Errors.
 SELECT * FROM segment.rfm('nothing', 'customer_id', 'ordered_at', 'amount');
 SELECT * FROM segment.rfm('shop', 'nobody', 'ordered_at', 'amount');

@@ -227,9 +227,17 @@ AS $$
 DECLARE
     type_of regtype;
 BEGIN
-    SELECT attribute.atttypid INTO type_of
-    FROM pg_catalog.pg_attribute AS attribute
-    WHERE attribute.attrelid = relation AND attribute.attname = column_name AND NOT attribute.attisdropped;
+    -- A domain counts as what it is made of.
+    WITH RECURSIVE types (type) AS (
+        SELECT attribute.atttypid
+        FROM pg_catalog.pg_attribute AS attribute
+        WHERE attribute.attrelid = relation AND attribute.attname = column_name AND NOT attribute.attisdropped
+        UNION ALL
+        SELECT domain.typbasetype
+        FROM types JOIN pg_catalog.pg_type AS domain ON domain.oid = types.type AND domain.typtype = 'd'
+    )
+    SELECT types.type INTO type_of
+    FROM types JOIN pg_catalog.pg_type AS base ON base.oid = types.type AND base.typtype <> 'd';
     IF NOT FOUND THEN
         RAISE EXCEPTION 'column "%" of relation "%" does not exist', column_name, relation
             USING ERRCODE = 'undefined_column';
@@ -238,7 +246,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION segment.column_type(regclass, name) IS
-'Type of a column; 42703 naming column and relation when there is none.';
+'Type of a column, of a domain the one beneath; 42703 naming column and relation when there is none.';
 
 -- The work of segment.rfm, whose result columns have the names of its arguments, which PL/pgSQL cannot have.
 CREATE FUNCTION segment.rfm_rows(relation regclass, customer_column name, at_column name, amount_column name,
@@ -271,7 +279,7 @@ BEGIN
     PERFORM segment.column_type(relation, at_column);
     customer_type := segment.column_type(relation, customer_column);
     IF pg_catalog.pg_typeof(key) OPERATOR(pg_catalog.=) 'bigint'::pg_catalog.regtype
-       AND customer_type::text NOT LIKE '%int' AND customer_type::text OPERATOR(pg_catalog.<>) 'integer' THEN
+       AND customer_type::text NOT IN ('smallint', 'integer', 'bigint') THEN
         RAISE EXCEPTION 'column "%" of relation "%" is not of an integer type but %', customer_column, relation, customer_type
             USING ERRCODE = 'datatype_mismatch', HINT = 'Use segment.rfm_text or segment.rfm_uuid.';
     END IF;
@@ -326,7 +334,7 @@ RETURNS TABLE (customer_id bigint, recency_days integer, frequency bigint, monet
                r integer, f integer, m integer, segment text)
 LANGUAGE sql STABLE PARALLEL SAFE ROWS 10000
 AS $$
-    SELECT * FROM segment.rfm_rows($1, $2, $3, $4, $5, $6, $7, NULL::bigint)
+    SELECT * FROM segment.rfm_rows($1, $2, $3, $4, $5, $6, $7, NULL::pg_catalog.int8)
 $$;
 CREATE FUNCTION segment.rfm_uuid(orders regclass, customer name, at name, amount name,
                                  as_of timestamptz DEFAULT now(),
@@ -335,7 +343,7 @@ RETURNS TABLE (customer_id uuid, recency_days integer, frequency bigint, monetar
                r integer, f integer, m integer, segment text)
 LANGUAGE sql STABLE PARALLEL SAFE ROWS 10000
 AS $$
-    SELECT * FROM segment.rfm_rows($1, $2, $3, $4, $5, $6, $7, NULL::uuid)
+    SELECT * FROM segment.rfm_rows($1, $2, $3, $4, $5, $6, $7, NULL::pg_catalog.uuid)
 $$;
 CREATE FUNCTION segment.rfm_text(orders regclass, customer name, at name, amount name,
                                  as_of timestamptz DEFAULT now(),
@@ -344,7 +352,7 @@ RETURNS TABLE (customer_id text, recency_days integer, frequency bigint, monetar
                r integer, f integer, m integer, segment text)
 LANGUAGE sql STABLE PARALLEL SAFE ROWS 10000
 AS $$
-    SELECT * FROM segment.rfm_rows($1, $2, $3, $4, $5, $6, $7, NULL::text)
+    SELECT * FROM segment.rfm_rows($1, $2, $3, $4, $5, $6, $7, NULL::pg_catalog.text)
 $$;
 COMMENT ON FUNCTION segment.rfm(regclass, name, name, name, timestamptz, text, text) IS
 'RFM scores and segments of every customer of an orders table, with the caller''s rights. orders: table or view; customer, at, amount: its columns, the customer one of an integer type (see segment.rfm_uuid and segment.rfm_text for others); as_of: only orders before it count, and recency_days are calendar days from the last of them to as_of, in the session''s time zone (default now). frequency: "days" counts distinct days with an order (a table of order lines and one of orders give the same), "orders" counts rows. monetary: sum of the amounts, refunds included. Scores run from 1 to 5, 5 best, cut at the quintiles; equal values share a score. segment: the name in the map (NULL where the map has none). Customers that are NULL, and customers without an order before as_of, are left out; so are rows whose time or amount is NULL. 22000 for NaN and infinite amounts. O(orders + customers log customers).';

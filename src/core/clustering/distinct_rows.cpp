@@ -161,21 +161,21 @@ DistinctRows distinct_rows(const RowStore& rows, MemoryResource* memory, Interru
         throw Error(Errc::kTooBig,
                     format("too many rows: %llu", static_cast<unsigned long long>(rows.size())));
     WorkMeter meter(interrupt);
-    Vector<Entry> entries(rows.size(), memory);
+    Vector<Entry> entries(rows.size(), boost::container::default_init, memory);
     fill_entries(rows, entries, meter);
     {
-        Vector<Entry> spare(rows.size(), memory);
+        Vector<Entry> spare(rows.size(), boost::container::default_init, memory);
         sort_by_hash(entries, spare, meter);
     }
 
     Vector<double> weights(memory);
-    weights.reserve(rows.size());
+    weights.reserve(rows.size() + kLanes);
     Collapse(rows, entries, weights, meter).run();
-    const bool all_once = weights.size() == rows.size();
 
     Blocks<double> points(weights.size(), rows.width(), memory);
     gather(rows, entries, points, meter);
-    return {std::move(points), std::move(weights), all_once};
+    weights.resize(points.block_count() * kLanes, 0.0);
+    return {std::move(points), std::move(weights)};
 }
 
 void price_distinct_rows(Bill& bill, std::uint64_t rows, std::size_t dimensions) {

@@ -11,8 +11,7 @@ namespace seg::core::clustering {
 // order of arrival, plan, or number of workers. -0.0 counts as 0.0.
 struct DistinctRows {
     Blocks<double> points;
-    Vector<double> weights;  // how many rows each point stands for
-    bool all_once;           // every weight is 1
+    Vector<double> weights;  // how many rows each point stands for; zero for the padding lanes
 };
 
 // Sorts by a 64-bit content hash (radix over its upper half, ties by comparing contents) and collapses

@@ -26,17 +26,6 @@ bool is_large(std::uint64_t rows, std::size_t dimensions) {
     return rows * dimensions >= kLargeInput;
 }
 
-// Adds up in 16 lanes by index, in index order: the same bits everywhere, and less rounding than one running
-// sum.
-class LaneSum {
-  public:
-    void add(std::size_t index, double value) { lanes_[index % kLanes] += value; }
-    double total() const { return std::accumulate(lanes_, lanes_ + kLanes, 0.0); }
-
-  private:
-    double lanes_[kLanes] = {};
-};
-
 class Trainer {
   public:
     Trainer(const RowStore& rows, std::uint64_t skipped, const KmeansOptions& options, MemoryResource* memory,
@@ -76,8 +65,6 @@ class Trainer {
     }
 
   private:
-    double weight(std::size_t i) const { return data_.weights[i]; }
-
     void check_distinct() const {
         if (k_ <= data_.points.size())
             return;
@@ -89,14 +76,31 @@ class Trainer {
 
     // ---- preparation
 
-    // The weighted mean of transform(value) over one feature.
+    // The weighted mean of transform(value, feature) over each feature. Sums 16 lanes apart and the lanes in
+    // order: the same bits everywhere, and less rounding than one running sum.
     template <typename Transform>
-    double mean_of(std::size_t feature, Transform transform) {
-        LaneSum sum;
-        for (std::size_t i = 0; i < data_.points.size(); ++i)
-            sum.add(i, weight(i) * transform(data_.points.at(i, feature)));
-        meter_.done(data_.points.size());
-        return sum.total() / static_cast<double>(model_.facts.rows);
+    Vector<double> means_of(Transform transform) {
+        Vector<double> lanes(d_ * kLanes, 0.0, memory_);
+        for (std::size_t b = 0; b < data_.points.block_count(); ++b) {
+            const double* block = data_.points.block(b);
+            const double* weights = &data_.weights[b * kLanes];
+            for (std::size_t f = 0; f < d_; ++f)
+                for (std::size_t lane = 0; lane < kLanes; ++lane)
+                    lanes[f * kLanes + lane] += weights[lane] * transform(block[f * kLanes + lane], f);
+            meter_.done(kLanes);
+        }
+        Vector<double> means(d_, 0.0, memory_);
+        for (std::size_t f = 0; f < d_; ++f)
+            means[f] = std::accumulate(&lanes[f * kLanes], &lanes[f * kLanes] + kLanes, 0.0) /
+                       static_cast<double>(model_.facts.rows);
+        return means;
+    }
+
+    Vector<double> means() {
+        return means_of([](double x, std::size_t) { return x; });
+    }
+    Vector<double> variances(const Vector<double>& means) {
+        return means_of([&means](double x, std::size_t f) { return (x - means[f]) * (x - means[f]); });
     }
 
     bool is_constant(std::size_t feature) const {
@@ -106,23 +110,18 @@ class Trainer {
         return true;
     }
 
-    // A constant feature keeps scale 1, as if its spread were not known.
-    double deviation(std::size_t feature, double mean) {
-        if (is_constant(feature))
-            return 1.0;
-        const double variance = mean_of(feature, [mean](double x) { return (x - mean) * (x - mean); });
-        return variance > 0 ? std::sqrt(variance) : 1.0;
-    }
-
     void standardize() {
         model_.shift.assign(d_, 0.0);
         model_.scale.assign(d_, 1.0);
         if (options_.standardize == Standardize::kNone)
             return;
+        const Vector<double> mean = means();
+        const Vector<double> variance = variances(mean);
         for (std::size_t f = 0; f < d_; ++f) {
-            const double mean = mean_of(f, [](double x) { return x; });
-            model_.shift[f] = mean;
-            model_.scale[f] = deviation(f, mean);
+            model_.shift[f] = mean[f];
+            // A constant feature keeps scale 1: what its variance shows is rounding.
+            if (variance[f] > 0 && !is_constant(f))
+                model_.scale[f] = std::sqrt(variance[f]);
         }
         for (std::size_t b = 0; b < data_.points.block_count(); ++b) {
             double* block = data_.points.block(b);
@@ -134,13 +133,10 @@ class Trainer {
     }
 
     void measure_total() {
-        double total = 0;
-        for (std::size_t f = 0; f < d_; ++f) {
-            mean_[f] = mean_of(f, [](double x) { return x; });
-            const double mean = mean_[f];
-            total += mean_of(f, [mean](double x) { return (x - mean) * (x - mean); });
-        }
-        model_.facts.total_ss = total * static_cast<double>(model_.facts.rows);
+        mean_ = means();
+        const Vector<double> variance = variances(mean_);
+        model_.facts.total_ss =
+            std::accumulate(variance.begin(), variance.end(), 0.0) * static_cast<double>(model_.facts.rows);
     }
 
     // ---- search
@@ -170,17 +166,8 @@ class Trainer {
         }
     }
 
-    template <typename T>
-    Vector<T> padded_weights() const {
-        Vector<T> weights(data_.points.block_count() * kLanes, T(0), memory_);
-        for (std::size_t i = 0; i < data_.points.size(); ++i)
-            weights[i] = static_cast<T>(weight(i));
-        return weights;
-    }
-
     void search_double(Candidate& best) {
-        const Vector<double> weights = padded_weights<double>();
-        const WeightedPoints<double> data = {data_.points, weights};
+        const WeightedPoints<double> data = {data_.points, data_.weights};
         Lloyd<double> lloyd(data, k_, memory_, interrupt_);
         restart(lloyd, tolerance(), best);
         if (is_large(data_.points.size(), d_) || k_ == 1 || k_ == data_.points.size())
@@ -191,39 +178,40 @@ class Trainer {
     }
 
     // A power of two that brings every centred value into (-1, 1): multiplying by it rounds nothing.
-    double single_scale() const {
-        double largest = 0;
-        for (std::size_t b = 0; b < data_.points.block_count(); ++b)
+    double single_scale() {
+        double largest[kLanes] = {};
+        for (std::size_t b = 0; b < data_.points.block_count(); ++b) {
+            const double* block = data_.points.block(b);
             for (std::size_t f = 0; f < d_; ++f)
                 for (std::size_t lane = 0; lane < kLanes; ++lane)
-                    largest =
-                        std::max(largest, std::fabs(data_.points.block(b)[f * kLanes + lane] - mean_[f]));
+                    largest[lane] = std::max(largest[lane], std::fabs(block[f * kLanes + lane] - mean_[f]));
+            meter_.done(kLanes);
+        }
         int exponent = 0;
-        std::frexp(largest, &exponent);
+        std::frexp(*std::max_element(largest, largest + kLanes), &exponent);
         return std::ldexp(1.0, -exponent);
     }
 
     // The points centred, scaled and rounded; remembers how much rounding moved them, in the space of
     // distances.
     void round_points(double scale, Blocks<float>& rounded) {
-        LaneSum moved;
+        double moved[kLanes] = {};
         for (std::size_t b = 0; b < rounded.block_count(); ++b) {
             const double* from = data_.points.block(b);
+            const double* weights = &data_.weights[b * kLanes];
             float* to = rounded.block(b);
-            const std::size_t lanes = rounded.lanes_in(b);
             for (std::size_t f = 0; f < d_; ++f) {
                 for (std::size_t lane = 0; lane < kLanes; ++lane) {
                     const double exact = (from[f * kLanes + lane] - mean_[f]) * scale;
                     const float value = static_cast<float>(exact);
-                    to[f * kLanes + lane] = value;
                     const double error = exact - static_cast<double>(value);
-                    if (lane < lanes)
-                        moved.add(lane, weight(b * kLanes + lane) * error * error);
+                    to[f * kLanes + lane] = value;
+                    moved[lane] += weights[lane] * error * error;
                 }
             }
             meter_.done(kLanes);
         }
-        rounding_ = moved.total() / scale / scale;
+        rounding_ = std::accumulate(moved, moved + kLanes, 0.0) / scale / scale;
     }
 
     // Searches in single precision; false when the spread of the values rules that out from the start.
@@ -233,7 +221,9 @@ class Trainer {
             return false;
         Blocks<float> rounded(data_.points.size(), d_, memory_);
         round_points(scale, rounded);
-        const Vector<float> weights = padded_weights<float>();
+        Vector<float> weights(data_.weights.size(), 0.0f, memory_);
+        std::transform(data_.weights.begin(), data_.weights.end(), weights.begin(),
+                       [](double weight) { return static_cast<float>(weight); });
         Lloyd<float> lloyd({rounded, weights}, k_, memory_, interrupt_);
         restart(lloyd, tolerance() * scale * scale, best);
         for (std::size_t i = 0; i < best.centres.size(); ++i)
@@ -246,38 +236,37 @@ class Trainer {
     // One exact step from the centres found, then sizes and sums from the nearest centre of every row: what
     // scoring the same rows with the model gives.
     void finish(const Vector<double>& centres) {
-        const Vector<double> weights = padded_weights<double>();
-        Lloyd<double> lloyd({data_.points, weights}, k_, memory_, interrupt_);
+        Lloyd<double> lloyd({data_.points, data_.weights}, k_, memory_, interrupt_);
         lloyd.set_centres(centres.data());
         double movement = 0;
         lloyd.step(model_.facts.relocated, movement);
-        write_ordered(lloyd.centres(), order_by_size(lloyd));
-        Lloyd<double> last({data_.points, weights}, k_, memory_, interrupt_);
-        last.set_centres(model_.centres.data());
-        collect(last);
+        model_.centres.assign(lloyd.centres().begin(), lloyd.centres().end());
+        collect(lloyd);
+        // Rows as near to two centres go to the lower number, so what was collected holds for one numbering only.
+        for (int pass = 0; pass < 2 && order_by_size(); ++pass) {
+            lloyd.set_centres(model_.centres.data());
+            collect(lloyd);
+        }
     }
 
-    Vector<std::size_t> order_by_size(Lloyd<double>& lloyd) {
-        Vector<double> sizes(k_, 0.0, memory_);
-        lloyd.for_each_nearest([&](std::size_t i, std::int32_t label, double) {
-            sizes[static_cast<std::size_t>(label)] += weight(i);
-        });
+    // Numbers the clusters from the largest, ties by centre; false when they already were.
+    bool order_by_size() {
         Vector<std::size_t> order(k_, std::size_t{0}, memory_);
         std::iota(order.begin(), order.end(), std::size_t{0});
-        const double* centres = lloyd.centres().data();
+        const double* centres = model_.centres.data();
         std::sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) {
-            if (sizes[a] != sizes[b])
-                return sizes[a] > sizes[b];
+            if (model_.sizes[a] != model_.sizes[b])
+                return model_.sizes[a] > model_.sizes[b];
             return std::lexicographical_compare(centres + a * d_, centres + (a + 1) * d_, centres + b * d_,
                                                 centres + (b + 1) * d_);
         });
-        return order;
-    }
-
-    void write_ordered(const Vector<double>& centres, const Vector<std::size_t>& order) {
-        model_.centres.assign(k_ * d_, 0.0);
+        if (std::is_sorted(order.begin(), order.end()))
+            return false;
+        Vector<double> ordered(k_ * d_, 0.0, memory_);
         for (std::size_t c = 0; c < k_; ++c)
-            std::copy_n(centres.data() + order[c] * d_, d_, model_.centres.data() + c * d_);
+            std::copy_n(centres + order[c] * d_, d_, ordered.data() + c * d_);
+        model_.centres.swap(ordered);
+        return true;
     }
 
     void collect(Lloyd<double>& lloyd) {
@@ -286,9 +275,9 @@ class Trainer {
         model_.sizes.assign(k_, std::int64_t{0});
         lloyd.for_each_nearest([&](std::size_t i, std::int32_t label, double distance) {
             const auto c = static_cast<std::size_t>(label);
-            model_.within_ss[c] += weight(i) * distance;
+            model_.within_ss[c] += data_.weights[i] * distance;
             model_.radius[c] = std::max(model_.radius[c], distance);
-            model_.sizes[c] += static_cast<std::int64_t>(weight(i));
+            model_.sizes[c] += static_cast<std::int64_t>(data_.weights[i]);
         });
         for (double& radius : model_.radius)
             radius = std::sqrt(radius);

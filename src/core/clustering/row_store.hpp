@@ -9,14 +9,11 @@
 
 namespace seg::core::clustering {
 
-// Chunks of 16, 32, ... kLargestChunk rows, then of kLargestChunk each: little slack for small groups, no
+// Chunks of 16, 32, ... rows until one takes 16 MB, then of that size: little slack for small groups, no
 // copying for large ones, and a row's place is arithmetic. Needs no destructor when its memory resource frees
 // at once.
 class RowStore {
   public:
-    static constexpr std::uint64_t kFirstChunk = 16;
-    static constexpr std::uint64_t kLargestChunk = 8192;
-
     explicit RowStore(MemoryResource* memory) : chunks_(memory) {}
     ~RowStore() {
         for (std::size_t c = 0; c < chunks_.size(); ++c)
@@ -26,7 +23,12 @@ class RowStore {
     RowStore& operator=(const RowStore&) = delete;
 
     // Doubles in a row; set once, before the first append.
-    void set_width(std::size_t width) { width_ = width; }
+    void set_width(std::size_t width) {
+        width_ = width;
+        const std::uint64_t rows = std::bit_floor(kLargestChunkBytes / (width * sizeof(double)));
+        growing_chunks_ =
+            rows > kFirstChunk ? static_cast<std::size_t>(std::bit_width(rows / kFirstChunk) - 1) : 0;
+    }
     std::size_t width() const { return width_; }
     std::uint64_t size() const { return size_; }
 
@@ -40,12 +42,12 @@ class RowStore {
     }
 
     const double* row(std::uint64_t index) const {
-        if (index < kGrowingRows) {
-            const auto chunk = static_cast<std::size_t>(std::bit_width(index / kFirstChunk + 1) - 1);
-            return chunks_[chunk] + (index - kFirstChunk * ((std::uint64_t{1} << chunk) - 1)) * width_;
-        }
-        const std::uint64_t beyond = index - kGrowingRows;
-        return chunks_[kGrowingChunks + beyond / kLargestChunk] + beyond % kLargestChunk * width_;
+        auto chunk = static_cast<std::size_t>(std::bit_width(index / kFirstChunk + 1) - 1);
+        if (chunk < growing_chunks_)
+            return chunks_[chunk] + (index - first_row(chunk)) * width_;
+        const std::uint64_t beyond = index - first_row(growing_chunks_);
+        chunk = growing_chunks_ + static_cast<std::size_t>(beyond / chunk_capacity(growing_chunks_));
+        return chunks_[chunk] + beyond % chunk_capacity(growing_chunks_) * width_;
     }
 
     // Visits the rows in order, as runs of consecutive rows: visit(first, count).
@@ -60,11 +62,15 @@ class RowStore {
     }
 
   private:
-    static constexpr std::size_t kGrowingChunks = std::bit_width(kLargestChunk / kFirstChunk) - 1;
-    static constexpr std::uint64_t kGrowingRows = kFirstChunk * ((std::uint64_t{1} << kGrowingChunks) - 1);
+    static constexpr std::uint64_t kFirstChunk = 16;
+    static constexpr std::uint64_t kLargestChunkBytes = 16 * 1024 * 1024;
 
-    static std::uint64_t chunk_capacity(std::size_t chunk) {
-        return chunk < kGrowingChunks ? kFirstChunk << chunk : kLargestChunk;
+    std::uint64_t chunk_capacity(std::size_t chunk) const {
+        return kFirstChunk << (chunk < growing_chunks_ ? chunk : growing_chunks_);
+    }
+    // Of a chunk up to the first one of full size.
+    static std::uint64_t first_row(std::size_t chunk) {
+        return kFirstChunk * ((std::uint64_t{1} << chunk) - 1);
     }
     MemoryResource* memory() const { return chunks_.get_stored_allocator().resource(); }
 
@@ -79,6 +85,7 @@ class RowStore {
 
     Vector<double*> chunks_;
     std::size_t width_ = 0;
+    std::size_t growing_chunks_ = 0;
     std::uint64_t size_ = 0;
     std::uint64_t room_ = 0;
     double* end_ = nullptr;
