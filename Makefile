@@ -50,12 +50,13 @@ $(SQL_INSTALL): $(SQL_FRAGMENTS) $(EXTENSION).control
 	@mkdir -p $(@D)
 	sed -e 's/^CREATE OR REPLACE /CREATE /' $(SQL_FRAGMENTS) > $@
 
-.PHONY: help check-core-purity check-exports check-format format unit unit-build bench
+.PHONY: help check-core-purity check-exports check-format format unit unit-build fuzz bench
 help:
 	@echo 'make                      build the extension against PG_CONFIG (now: $(PG_CONFIG))'
 	@echo 'make install [DESTDIR=D]  install it'
 	@echo 'make installcheck         regression, isolation and TAP tests on a running server'
 	@echo 'make unit                 core unit tests under AddressSanitizer and UBSan (CMake)'
+	@echo 'make fuzz                 readers of external bytes under libFuzzer (clang)'
 	@echo 'make bench                every benchmark beside its peer; bench-kmeans etc. for one'
 	@echo 'make check-core-purity    core never includes the server'
 	@echo 'make check-exports        the module exports nothing but its own prefix'
@@ -82,6 +83,15 @@ unit-build:
 	cmake --build build/unit -j$(shell nproc)
 unit: unit-build
 	build/unit/unit_tests --gtest_brief=1
+
+# Needs clang: make fuzz CLANGXX=clang++-14 FUZZ_SECONDS=600
+CLANGXX ?= clang++
+FUZZ_SECONDS ?= 60
+fuzz:
+	cmake -S . -B build/fuzz -DCMAKE_CXX_COMPILER=$(CLANGXX) -DPGSEG_SANITIZE=ON -DPGSEG_FUZZ=ON
+	cmake --build build/fuzz --target decode_fuzz -j$(shell nproc)
+	mkdir -p build/fuzz/corpus
+	build/fuzz/decode_fuzz -max_total_time=$(FUZZ_SECONDS) build/fuzz/corpus
 
 bench:
 	test/bench/run.sh

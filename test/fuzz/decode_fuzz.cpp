@@ -1,0 +1,69 @@
+// Every reader of external bytes: anything may come in, and only core::Error may come out.
+#include <cstring>
+#include <vector>
+
+#include "core/base/codec.hpp"
+#include "core/base/error.hpp"
+#include "core/clustering/clustering.hpp"
+#include "core/clustering/kmeans_state.hpp"
+#include "core/rfm/facts.hpp"
+
+namespace {
+
+using namespace seg::core;
+
+// A copy that is aligned as the server aligns values: the body starts four bytes into a word.
+class Image {
+  public:
+    explicit Image(std::span<const std::byte> body) : size_(body.size() + 4), words_(size_ / 8 + 1) {
+        std::memcpy(reinterpret_cast<std::byte*>(words_.data()) + 4, body.data(), body.size());
+    }
+    std::span<const std::byte> whole() const {
+        return {reinterpret_cast<const std::byte*>(words_.data()), size_};
+    }
+    std::span<const std::byte> body() const { return whole().subspan(4); }
+
+  private:
+    std::size_t size_;
+    std::vector<std::uint64_t> words_;
+};
+
+void read_clustering(const Image& image) {
+    clustering::ClusteringView::validate(image.body());
+    const clustering::ClusteringView model(image.whole());
+    std::vector<double> row(static_cast<std::size_t>(model.dimensions()), 1.0);
+    model.nearest(row);
+}
+
+void read_facts(std::span<const std::byte> bytes) {
+    Reader reader(bytes, "segment.rfm_state");
+    std::vector<std::uint64_t> words(rfm::FactsView::decoded_image_size(reader) / 8 + 1);
+    const std::span<std::byte> image(reinterpret_cast<std::byte*>(words.data()),
+                                     rfm::FactsView::decoded_image_size(reader));
+    rfm::FactsView::decode_into(reader, image);
+    const rfm::FactsView view(image);
+    std::vector<std::byte> again(view.encoded_size());
+    Writer writer(again);
+    view.encode(writer);
+    if (again.size() != bytes.size() || std::memcmp(again.data(), bytes.data(), again.size()) != 0)
+        __builtin_trap();
+}
+
+template <typename Read>
+void attempt(Read&& read) {
+    try {
+        read();
+    } catch (const Error&) {
+    }
+}
+
+}  // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+    const std::span<const std::byte> bytes(reinterpret_cast<const std::byte*>(data), size);
+    const Image image(bytes);
+    attempt([&] { read_clustering(image); });
+    attempt([&] { clustering::KmeansState::read_options(image.body()); });
+    attempt([&] { read_facts(bytes); });
+    return 0;
+}
