@@ -50,7 +50,7 @@ $(SQL_INSTALL): $(SQL_FRAGMENTS) $(EXTENSION).control
 	@mkdir -p $(@D)
 	sed -e 's/^CREATE OR REPLACE /CREATE /' $(SQL_FRAGMENTS) > $@
 
-.PHONY: help check-core-purity check-exports check-format format unit unit-build fuzz bench
+.PHONY: help check-core-purity check-boundary check-exports check-format format unit unit-build fuzz bench
 help:
 	@echo 'make                      build the extension against PG_CONFIG (now: $(PG_CONFIG))'
 	@echo 'make install [DESTDIR=D]  install it'
@@ -59,6 +59,7 @@ help:
 	@echo 'make fuzz                 readers of external bytes under libFuzzer (clang)'
 	@echo 'make bench                every benchmark beside its peer; bench-kmeans etc. for one'
 	@echo 'make check-core-purity    core never includes the server'
+	@echo 'make check-boundary       no entry past the guard, one setjmp, no threads, output or signals'
 	@echo 'make check-exports        the module exports nothing but its own prefix'
 	@echo 'make format, check-format clang-format'
 	@echo 'make clean                remove what was built'
@@ -66,6 +67,13 @@ help:
 check-core-purity:
 	@! grep -rnE '#include *[<"](postgres|fmgr|utils/|nodes/|executor/|access/)|palloc|ereport|elog\(' src/core
 	@echo 'core purity: ok'
+
+# What the boundary forbids anywhere: entries that bypass the guard, a second setjmp, threads, output, signals.
+check-boundary:
+	@! grep -rnE 'PG_FUNCTION_INFO_V1' src | grep -vE 'src/backend/guard.hpp'
+	@! grep -rnE 'PG_TRY|sigsetjmp|setjmp\(' src | grep -vE 'src/backend/pg_try\.[ch]:|//'
+	@! grep -rnE 'std::(thread|jthread|async|cout|cerr)|pthread_|[^a-z_]signal\(|[^a-z_]s?rand\(|[^a-z_]printf\(' src
+	@echo 'boundary: ok'
 
 check-exports: $(MODULE_big)$(DLSUFFIX)
 	@! nm -D --defined-only $< | awk '{print $$3}' \

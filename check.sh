@@ -17,7 +17,7 @@ ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 # The major version of clang-format that the style was made with: others format some lines differently.
 CLANG_FORMAT_MAJOR=14
 
-quick= long= keep=
+quick='' long='' keep=''
 for argument in "$@"; do
     case $argument in
     --quick) quick=1 ;;
@@ -78,7 +78,9 @@ wanted_packages() {
     echo "postgresql-$major postgresql-server-dev-$major g++ make libboost-dev" \
         "cmake libgtest-dev perl libipc-run-perl binutils diffutils"
     # Only where it is the version of the style.
-    apt-cache policy clang-format 2>/dev/null | grep -q "Candidate: 1:$CLANG_FORMAT_MAJOR\\." && echo clang-format || true
+    case $(apt-cache policy clang-format 2>/dev/null) in
+    *"Candidate: 1:$CLANG_FORMAT_MAJOR."*) echo clang-format ;;
+    esac
 }
 
 apt_get() {
@@ -153,7 +155,8 @@ show_failure() { # LOG
     local diffs
     echo "------ $1"
     # The complaints where the log has any, else its end.
-    grep -nE -A6 '(error|Error|ERROR|FATAL|Failure|FAILED|not ok)' "$1" | tail -n 80 | grep . || tail -n 40 "$1"
+    grep -nE -A6 '(: error: |ERROR: |FATAL: |FAILED|^ *not ok|: Failure$|Failed test|No such file)' "$1" |
+        head -n 100 | grep . || tail -n 40 "$1"
     for diffs in "$TESTED"/regression.diffs "$TESTED"/output_iso/regression.diffs; do
         [ -s "$diffs" ] || continue
         echo "------ $diffs"
@@ -192,13 +195,13 @@ build_tested() {
     local hooks=()
     cp -a "$BUILD" "$TESTED"
     cd "$TESTED"
-    if grep -rlq PGSEG_TEST_HOOKS src; then
+    if grep -rq PGSEG_TEST_HOOKS src; then
         hooks=(PGSEG_TEST_HOOKS=1)
         grep -rl PGSEG_TEST_HOOKS src --include='*.[ch]' --include='*.[ch]pp' | xargs touch
     fi
     make -s -j"$(nproc)" PG_CONFIG="$pg_config" "${hooks[@]}"
     make -s PG_CONFIG="$pg_config" "${hooks[@]}" install DESTDIR="$WORK/dest"
-    [ "$(id -u)" != 0 ] || chown -R "$(server_user)" "$TESTED"
+    [ "$(id -u)" != 0 ] || chown -R "$(server_user)" "$TESTED" "$WORK/dest"
 }
 
 release_has_no_hooks() {
@@ -232,8 +235,7 @@ check_format() {
 }
 
 have_clang_format() {
-    command -v clang-format >/dev/null &&
-        clang-format --version | grep -q "version $CLANG_FORMAT_MAJOR\\."
+    [[ $(clang-format --version 2>/dev/null) == *"version $CLANG_FORMAT_MAJOR."* ]]
 }
 
 # ---- tests
@@ -260,7 +262,7 @@ tap_tests() {
     modules=$(dirname "$("$pg_config" --pgxs)")/../../src/test/perl
     server_extension_settings >"$WORK/tap.conf"
     cd "$TESTED"
-    server_run env TEMP_CONFIG="$WORK/tap.conf" PGSEG_LONG="$long" PGSEG_HOOKS_SQL="$hooks_sql" \
+    server_run env TEMP_CONFIG="$WORK/tap.conf" PGSEG_DATA="$reference_data" PGSEG_LONG="$long" PGSEG_HOOKS_SQL="$hooks_sql" \
         make -s installcheck PG_CONFIG="$pg_config" REGRESS= ISOLATION= TAP_TESTS=1 \
         PROVE_FLAGS="-I $modules --verbose"
 }
@@ -282,6 +284,7 @@ echo "$("$pg_config" --version), $(g++ --version | head -n 1), $(nproc) cores"
 
 step 'copy of the tree' count_one copy_tree
 step 'core purity' count_one in_build make -s check-core-purity
+step 'boundary' count_one in_build make -s check-boundary
 if have_clang_format; then
     step 'format' count_one check_format
 else
@@ -293,6 +296,16 @@ step 'build, warnings are errors' count_one make_release
 step 'exports' count_one make_release check-exports
 step 'unit tests under ASan and UBSan' count_gtest unit_tests
 step 'build for the test server' count_one build_tested
+# Real data with published answers, where there is any: in $PGSEG_DATA, or beside the checkout. The server's user
+# reads a copy.
+reference_data=
+for candidate in "${PGSEG_DATA:-}" "$ROOT/../shared/data"; do
+    if [ -z "$reference_data" ] && [ -d "$candidate/cdnow" ]; then
+        reference_data=$WORK/data
+        cp -rL "$candidate" "$reference_data"
+        chmod -R u+w,a+rX "$reference_data"
+    fi
+done
 hooks_sql=
 [ ! -f "$TESTED/test/hooks/hooks.sql" ] || hooks_sql=$TESTED/test/hooks/hooks.sql
 [ -z "$hooks_sql" ] || step 'no test hooks in the release' count_one release_has_no_hooks

@@ -149,6 +149,8 @@ CREATE TABLE segment.rfm_map (
     PRIMARY KEY (map, priority)
 );
 GRANT SELECT ON segment.rfm_map TO PUBLIC;
+-- The extension is trusted: whoever creates it need not be a superuser, who would own the table.
+GRANT INSERT, UPDATE, DELETE ON segment.rfm_map TO @extowner@ WITH GRANT OPTION;
 SELECT pg_catalog.pg_extension_config_dump('segment.rfm_map', 'WHERE NOT builtin');
 
 COMMENT ON TABLE segment.rfm_map IS

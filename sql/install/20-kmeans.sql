@@ -60,13 +60,14 @@ COMMENT ON FUNCTION segment.kmeans_state_out(segment.kmeans_state) IS 'output of
 COMMENT ON FUNCTION segment.kmeans_state_recv(internal) IS 'binary input of segment.kmeans_state';
 COMMENT ON FUNCTION segment.kmeans_state_send(segment.kmeans_state) IS 'binary output of segment.kmeans_state';
 
+-- STABLE: without a seed among the options, the session's default counts.
 CREATE FUNCTION segment.kmeans_transition(state segment.kmeans_state, features double precision[], k integer)
     RETURNS segment.kmeans_state
-    AS 'MODULE_PATHNAME', 'pgseg_kmeans_transition' LANGUAGE C IMMUTABLE PARALLEL SAFE;
+    AS 'MODULE_PATHNAME', 'pgseg_kmeans_transition' LANGUAGE C STABLE PARALLEL SAFE;
 CREATE FUNCTION segment.kmeans_transition(state segment.kmeans_state, features double precision[], k integer,
                                           options jsonb)
     RETURNS segment.kmeans_state
-    AS 'MODULE_PATHNAME', 'pgseg_kmeans_transition' LANGUAGE C IMMUTABLE PARALLEL SAFE;
+    AS 'MODULE_PATHNAME', 'pgseg_kmeans_transition' LANGUAGE C STABLE PARALLEL SAFE;
 CREATE FUNCTION segment.kmeans_combine(segment.kmeans_state, segment.kmeans_state) RETURNS segment.kmeans_state
     AS 'MODULE_PATHNAME', 'pgseg_kmeans_combine' LANGUAGE C IMMUTABLE PARALLEL SAFE;
 CREATE FUNCTION segment.kmeans_final(segment.kmeans_state) RETURNS segment.clustering
@@ -127,7 +128,7 @@ CREATE AGGREGATE segment.rollup(segment.kmeans_state) (
 COMMENT ON AGGREGATE segment.kmeans(double precision[], integer) IS
 'k-means clustering of the rows with default options; see the form with options.';
 COMMENT ON AGGREGATE segment.kmeans(double precision[], integer, jsonb) IS
-'k-means clustering of the rows. features: one array a row, all of one length, finite, within +-1e140; a row with a NULL is skipped and counted. k: number of clusters, 1 to the number of distinct rows, the same in every row. options: seed (default pg_segment.default_seed), n_init (restarts, 10), max_iter (300), tol (a restart stops when the squared movement of the centroids is at most tol times the mean variance of a feature; default 0 for inputs under 262,144 values, 1e-4 beyond), standardize ("none" or "zscore": population standard deviation). Lloyd''s algorithm (1982) from greedy k-means++ seeds (Arthur and Vassilvitskii 2007). The same rows, options and seed give the same model, whatever the row order, plan or number of workers. NULL when there is no usable row. Time O(n_init * iterations * rows * k * dimensions); memory about 28 bytes a value, held against pg_segment.max_memory (54000 beyond).';
+'k-means clustering of the rows. features: one array a row, all of one length, finite, within +-1e140; a row with a NULL is skipped and counted. k: number of clusters, 1 to the number of distinct rows, the same in every row. options: seed (default pg_segment.default_seed), n_init (restarts, 10), max_iter (300), tol (a restart stops when the squared movement of the centroids is at most tol times the mean variance of a feature; default 0 for inputs under 262,144 values, 1e-4 beyond), standardize ("none" or "zscore": population standard deviation). Lloyd''s algorithm (1982) from greedy k-means++ seeds (Arthur and Vassilvitskii 2007). The same rows, options and seed give the same model, whatever the row order, plan or number of workers. NULL when there is no usable row. Time O(n_init * iterations * rows * k * dimensions); memory 8 bytes a value while gathering, then 12 a value and 46 a row while training, each held against pg_segment.max_memory (54000 beyond).';
 COMMENT ON AGGREGATE segment.kmeans_state(double precision[], integer) IS
 'Gathers rows for k-means without training; see the form with options.';
 COMMENT ON AGGREGATE segment.kmeans_state(double precision[], integer, jsonb) IS

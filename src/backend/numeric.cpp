@@ -41,6 +41,15 @@ core::DecimalKind special_kind(std::uint16_t header) {
     }
 }
 
+// Zeros after the point up to the scale, as far as the mantissa has room for them.
+void append_zeros(std::int64_t& mantissa, int& scale, int wanted_scale) {
+    std::int64_t wider = 0;
+    while (scale < wanted_scale && !__builtin_mul_overflow(mantissa, 10, &wider)) {
+        mantissa = wider;
+        ++scale;
+    }
+}
+
 }  // namespace
 
 DecimalArgument::DecimalArgument(Datum datum) : value_() {
@@ -82,11 +91,13 @@ DecimalArgument::DecimalArgument(Datum datum) : value_() {
     value_.digits = {reinterpret_cast<const std::int16_t*>(data), count};
 }
 
-Datum numeric_datum(const core::DecimalSumView& sum) {
+Datum numeric_datum(const core::DecimalSumView& sum, int display_scale) {
     std::int64_t mantissa = 0;
     int scale = 0;
-    if (sum.as_int64(mantissa, scale))
+    if (sum.as_int64(mantissa, scale)) {
+        append_zeros(mantissa, scale, display_scale);
         return call([=]() noexcept { return NumericGetDatum(int64_div_fast_to_numeric(mantissa, scale)); });
+    }
     const std::size_t bound = sum.text_size_bound() + 1;
     auto* text = call([bound]() noexcept { return static_cast<char*>(palloc(bound)); });
     ServerInterrupt interrupt;

@@ -23,8 +23,8 @@ class DecimalArgument {
     core::Decimal value_;
 };
 
-// The sum as a numeric, exact.
-Datum numeric_datum(const core::DecimalSumView& sum);
+// The sum as a numeric, exact, shown with at least so many digits after the point.
+Datum numeric_datum(const core::DecimalSumView& sum, int display_scale = 0);
 
 // The double as the numeric with its shortest decimal digits.
 Datum numeric_datum(double value);

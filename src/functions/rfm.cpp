@@ -140,8 +140,8 @@ PGSEG_FUNCTION(pgseg_rfm_final) {
         row.set(0, TimestampTzGetDatum(facts.first_at)).set(1, TimestampTzGetDatum(facts.last_at));
         row.set(
             4, decimal ? numeric_datum(view.revenue_decimal()) : numeric_datum(view.revenue_float().value()));
-        row.set(
-            5, decimal ? numeric_datum(view.refunds_decimal()) : numeric_datum(view.refunds_float().value()));
+        row.set(5, decimal ? numeric_datum(view.refunds_decimal(), view.revenue_decimal().display_scale())
+                           : numeric_datum(view.refunds_float().value()));
         if (const auto gap = facts.mean_gap_days())
             row.set(6, Float8GetDatum(*gap));
     }
