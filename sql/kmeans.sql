@@ -122,4 +122,18 @@ SELECT replace(model::text, '"inertia":16', '"inertia":-16')::segment.clustering
 SELECT replace(model::text, '"scale":[1,1]', '"scale":[1,0]')::segment.clustering FROM models;
 SELECT replace(model::text, '"scale":[1,1]', '"scale":[1]')::segment.clustering FROM models;
 
+SELECT replace(replace(model::text, '[1,2]', '[1,2,3]'), '[10,2]', '[10]')::segment.clustering FROM models;
+-- An error message keeps whole characters, so that every client can read it.
+\set VERBOSITY sqlstate
+SELECT segment.kmeans(ARRAY[x], 1, jsonb_build_object('standardize', 'a' || repeat('é', 300))) FROM points;
+SELECT segment.kmeans(ARRAY[x], 1, jsonb_build_object(repeat('é', 300), 1)) FROM points;
+\set VERBOSITY terse
+-- Reading and printing a model does not depend on a setting.
+SET pg_segment.max_memory = '1MB';
+SELECT length(segment.kmeans(ARRAY[i, sqrt(i)], 2000, '{"n_init": 1, "max_iter": 1}')::text::segment.clustering::text) > 50000 AS long
+FROM generate_series(1, 2000) AS i;
+RESET pg_segment.max_memory;
+-- Rows that differ by too little.
+SELECT segment.kmeans(ARRAY[x * 1e-200], 2) FROM points;
+
 DROP TABLE points, models, daily;

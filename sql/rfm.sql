@@ -87,6 +87,13 @@ INSERT INTO segment.rfm_map (map, priority, name, r, f, m) VALUES
     ('two', 1, 'best', '[4,5]', '[4,5]', '[1,5]'), ('two', 2, 'rest', '[1,5]', '[1,5]', '[1,5]');
 SELECT segment.rfm_segment(5, 4, 1, 'two'), segment.rfm_segment(5, 3, 1, 'two');
 
+-- Built-in maps are fixed: a dump holds the users' maps only, and must be restorable.
+UPDATE segment.rfm_map SET name = 'VIP' WHERE map = 'cells125' AND priority = 1;
+UPDATE segment.rfm_map SET map = 'cells125', priority = 999 WHERE map = 'two' AND priority = 1;
+DELETE FROM segment.rfm_map WHERE map = 'cells125';
+INSERT INTO segment.rfm_map VALUES ('cells125', 999, 'x', '[1,5]', '[1,5]', '[1,5]');
+INSERT INTO segment.rfm_map VALUES ('mine', 1, 'x', '[1,5]', '[1,5]', '[1,5]', true);
+
 -- Scores: quintiles of 10 customers, recency the other way round, equal values share a score.
 CREATE TABLE shop AS
 SELECT c AS customer_id, timestamp '2025-06-30 12:00' - c * interval '10 days' AS ordered_at, (c * 10)::numeric AS amount

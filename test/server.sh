@@ -30,7 +30,7 @@ server_pg_config() {
     local candidate
     for candidate in "${PG_CONFIG:-}" "$(command -v pg_config)" \
         $(printf '%s\n' /usr/lib/postgresql/*/bin/pg_config | sort -rV); do
-        [ -n "$candidate" ] && "$candidate" --version >/dev/null 2>&1 && { echo "$candidate"; return; }
+        [ -n "$candidate" ] && "$candidate" --version >/dev/null 2>&1 && { echo "$candidate"; return 0; }
         [ -z "${PG_CONFIG:-}" ] || break # asked for by name: nothing else will do
     done
     _server_say "no pg_config${PG_CONFIG:+: $PG_CONFIG}"
@@ -80,6 +80,7 @@ server_extension_settings() {
 _server_write_settings() { # DIR
     cat <<SETTINGS
 listen_addresses = ''
+unix_socket_permissions = 0700
 unix_socket_directories = '$1'
 port = $PGPORT
 fsync = off
@@ -98,13 +99,16 @@ server_start() { # DIR [server options]
     shift
     bindir=$(server_bindir) || return 1
     [ "${dir#/}" != "$dir" ] || { _server_say "not an absolute path: $dir"; return 1; }
+    [ -z "$_server_data" ] || { _server_say "one server at a time"; return 1; }
     [ ! -e "$dir/data" ] || { _server_say "$dir is in use"; return 1; }
     [ "${#dir}" -le 80 ] || { _server_say "too long for a socket's path: $dir"; return 1; }
     _server_clean_environment
     export PGHOST=$dir PGPORT=65432 PGUSER=postgres PGDATABASE=postgres PATH="$bindir:$PATH"
     mkdir -p "$dir"
-    [ "$(id -u)" != 0 ] || chown "$(server_user)" "$dir"
-    [ -z "${SERVER_DESTDIR:-}" ] || chmod -R a+rX "$SERVER_DESTDIR" # root's umask may have hidden it
+    if [ "$(id -u)" = 0 ]; then
+        chown "$(server_user)" "$dir"
+        [ -z "${SERVER_DESTDIR:-}" ] || chmod -R a+rX "$SERVER_DESTDIR" # root's umask may have hidden it
+    fi
     for option in "$@"; do options+=" $(printf %q "$option")"; done
     _server_write_settings "$dir" >"$dir/settings.conf"
     if ! _server_program initdb -D "$dir/data" -A trust -U postgres -E UTF8 --locale=C.UTF-8 --no-sync \

@@ -154,7 +154,7 @@ GRANT INSERT, UPDATE, DELETE ON segment.rfm_map TO @extowner@ WITH GRANT OPTION;
 SELECT pg_catalog.pg_extension_config_dump('segment.rfm_map', 'WHERE NOT builtin');
 
 COMMENT ON TABLE segment.rfm_map IS
-'Segment names by RFM scores. A combination belongs to the matching row of its map with the lowest priority. Add maps of your own with INSERT; rows with builtin come with the extension, and changes to them are not dumped.';
+'Segment names by RFM scores. A combination belongs to the matching row of its map with the lowest priority. Add maps of your own with INSERT; those that come with the extension (builtin) cannot be changed.';
 COMMENT ON COLUMN segment.rfm_map.map IS 'name of the map';
 COMMENT ON COLUMN segment.rfm_map.priority IS 'the lowest matching one wins';
 COMMENT ON COLUMN segment.rfm_map.name IS 'name of the segment';
@@ -187,9 +187,33 @@ FROM (VALUES
         FROM pg_catalog.string_to_table(part.cells, ' ') WITH ORDINALITY AS code (scores, position)
     ) AS cell;
 
+-- Own rows are dumped, built-in rows are not, so the two must never share a map: a dump could not be restored.
+CREATE FUNCTION segment.protect_builtin_maps() RETURNS trigger
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    touched text;
+BEGIN
+    IF TG_OP <> 'INSERT' AND OLD.builtin THEN
+        touched := OLD.map;
+    ELSIF TG_OP <> 'DELETE' AND (NEW.builtin OR EXISTS (
+        SELECT FROM segment.rfm_map AS entry WHERE entry.map = NEW.map AND entry.builtin)) THEN
+        touched := NEW.map;
+    ELSE
+        RETURN COALESCE(NEW, OLD);
+    END IF;
+    RAISE EXCEPTION 'RFM map "%" came with the extension and cannot be changed', touched
+        USING ERRCODE = 'object_not_in_prerequisite_state', HINT = 'Copy its rows under a name of your own.';
+END
+$$;
+COMMENT ON FUNCTION segment.protect_builtin_maps() IS 'keeps rows of users out of the built-in RFM maps';
+CREATE TRIGGER protect_builtin_maps BEFORE INSERT OR UPDATE OR DELETE ON segment.rfm_map
+    FOR EACH ROW EXECUTE FUNCTION segment.protect_builtin_maps();
+
 CREATE FUNCTION segment.rfm_segment(r integer, f integer, m integer, map text DEFAULT 'cells125') RETURNS text
 LANGUAGE plpgsql STABLE STRICT PARALLEL SAFE
-SET search_path = segment, pg_catalog, pg_temp
+SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     found_name text;
@@ -211,7 +235,7 @@ COMMENT ON FUNCTION segment.rfm_segment(integer, integer, integer, text) IS
 
 CREATE FUNCTION segment.check_rfm_map(map text) RETURNS void
 LANGUAGE plpgsql STABLE PARALLEL SAFE
-SET search_path = segment, pg_catalog, pg_temp
+SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
     IF NOT EXISTS (SELECT FROM segment.rfm_map AS entry WHERE entry.map = check_rfm_map.map) THEN
@@ -224,7 +248,7 @@ COMMENT ON FUNCTION segment.check_rfm_map(text) IS 'Raises 22023 when segment.rf
 
 CREATE FUNCTION segment.column_type(relation regclass, column_name name) RETURNS regtype
 LANGUAGE plpgsql STABLE PARALLEL SAFE
-SET search_path = segment, pg_catalog, pg_temp
+SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     type_of regtype;
@@ -250,13 +274,14 @@ $$;
 COMMENT ON FUNCTION segment.column_type(regclass, name) IS
 'Type of a column, of a domain the one beneath; 42703 naming column and relation when there is none.';
 
+-- RESTRICTED: the relation may be a temporary table, or a view over anything.
 -- The work of segment.rfm, whose result columns have the names of its arguments, which PL/pgSQL cannot have.
 CREATE FUNCTION segment.rfm_rows(relation regclass, customer_column name, at_column name, amount_column name,
                                  moment timestamptz, frequency_of text, map_name text, key anyelement)
 RETURNS TABLE (customer_id anyelement, recency_days integer, frequency bigint, monetary numeric,
                r integer, f integer, m integer, segment text)
-LANGUAGE plpgsql STABLE PARALLEL SAFE
-SET search_path = segment, pg_catalog, pg_temp
+LANGUAGE plpgsql STABLE PARALLEL RESTRICTED ROWS 10000
+SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     key_type text := pg_catalog.format_type(pg_catalog.pg_typeof(key), NULL);
@@ -285,8 +310,8 @@ BEGIN
         RAISE EXCEPTION 'column "%" of relation "%" is not of an integer type but %', customer_column, relation, customer_type
             USING ERRCODE = 'datatype_mismatch', HINT = 'Use segment.rfm_text or segment.rfm_uuid.';
     END IF;
-    -- Floating-point money keeps its own exact sum; everything else is summed as numeric.
-    amount_type := CASE WHEN segment.column_type(relation, amount_column)::text IN ('real', 'double precision')
+    -- Double precision keeps its own exact sum; everything else is summed as numeric.
+    amount_type := CASE WHEN segment.column_type(relation, amount_column)::text = 'double precision'
                         THEN 'double precision' ELSE 'numeric' END;
 
     -- Scores count how many of four cuts a customer is better than; the cuts are the values at the quintiles, from
@@ -334,7 +359,7 @@ CREATE FUNCTION segment.rfm(orders regclass, customer name, at name, amount name
                             frequency text DEFAULT 'days', map text DEFAULT 'cells125')
 RETURNS TABLE (customer_id bigint, recency_days integer, frequency bigint, monetary numeric,
                r integer, f integer, m integer, segment text)
-LANGUAGE sql STABLE PARALLEL SAFE ROWS 10000
+LANGUAGE sql STABLE PARALLEL RESTRICTED ROWS 10000
 AS $$
     SELECT * FROM segment.rfm_rows($1, $2, $3, $4, $5, $6, $7, NULL::pg_catalog.int8)
 $$;
@@ -343,7 +368,7 @@ CREATE FUNCTION segment.rfm_uuid(orders regclass, customer name, at name, amount
                                  frequency text DEFAULT 'days', map text DEFAULT 'cells125')
 RETURNS TABLE (customer_id uuid, recency_days integer, frequency bigint, monetary numeric,
                r integer, f integer, m integer, segment text)
-LANGUAGE sql STABLE PARALLEL SAFE ROWS 10000
+LANGUAGE sql STABLE PARALLEL RESTRICTED ROWS 10000
 AS $$
     SELECT * FROM segment.rfm_rows($1, $2, $3, $4, $5, $6, $7, NULL::pg_catalog.uuid)
 $$;
@@ -352,7 +377,7 @@ CREATE FUNCTION segment.rfm_text(orders regclass, customer name, at name, amount
                                  frequency text DEFAULT 'days', map text DEFAULT 'cells125')
 RETURNS TABLE (customer_id text, recency_days integer, frequency bigint, monetary numeric,
                r integer, f integer, m integer, segment text)
-LANGUAGE sql STABLE PARALLEL SAFE ROWS 10000
+LANGUAGE sql STABLE PARALLEL RESTRICTED ROWS 10000
 AS $$
     SELECT * FROM segment.rfm_rows($1, $2, $3, $4, $5, $6, $7, NULL::pg_catalog.text)
 $$;

@@ -87,6 +87,7 @@ COMMENT ON FUNCTION segment.kmeans_state_final(segment.kmeans_state) IS 'final f
 CREATE AGGREGATE segment.kmeans(features double precision[], k integer) (
     SFUNC = segment.kmeans_transition,
     STYPE = segment.kmeans_state,
+    SSPACE = 65536,
     COMBINEFUNC = segment.kmeans_combine,
     FINALFUNC = segment.kmeans_final,
     FINALFUNC_MODIFY = READ_ONLY,
@@ -95,6 +96,7 @@ CREATE AGGREGATE segment.kmeans(features double precision[], k integer) (
 CREATE AGGREGATE segment.kmeans(features double precision[], k integer, options jsonb) (
     SFUNC = segment.kmeans_transition,
     STYPE = segment.kmeans_state,
+    SSPACE = 65536,
     COMBINEFUNC = segment.kmeans_combine,
     FINALFUNC = segment.kmeans_final,
     FINALFUNC_MODIFY = READ_ONLY,
@@ -103,6 +105,7 @@ CREATE AGGREGATE segment.kmeans(features double precision[], k integer, options 
 CREATE AGGREGATE segment.kmeans_state(features double precision[], k integer) (
     SFUNC = segment.kmeans_transition,
     STYPE = segment.kmeans_state,
+    SSPACE = 65536,
     COMBINEFUNC = segment.kmeans_combine,
     FINALFUNC = segment.kmeans_state_final,
     FINALFUNC_MODIFY = READ_ONLY,
@@ -111,6 +114,7 @@ CREATE AGGREGATE segment.kmeans_state(features double precision[], k integer) (
 CREATE AGGREGATE segment.kmeans_state(features double precision[], k integer, options jsonb) (
     SFUNC = segment.kmeans_transition,
     STYPE = segment.kmeans_state,
+    SSPACE = 65536,
     COMBINEFUNC = segment.kmeans_combine,
     FINALFUNC = segment.kmeans_state_final,
     FINALFUNC_MODIFY = READ_ONLY,
@@ -119,6 +123,7 @@ CREATE AGGREGATE segment.kmeans_state(features double precision[], k integer, op
 CREATE AGGREGATE segment.rollup(segment.kmeans_state) (
     SFUNC = segment.kmeans_combine,
     STYPE = segment.kmeans_state,
+    SSPACE = 65536,
     COMBINEFUNC = segment.kmeans_combine,
     FINALFUNC = segment.kmeans_state_final,
     FINALFUNC_MODIFY = READ_ONLY,
@@ -128,7 +133,7 @@ CREATE AGGREGATE segment.rollup(segment.kmeans_state) (
 COMMENT ON AGGREGATE segment.kmeans(double precision[], integer) IS
 'k-means clustering of the rows with default options; see the form with options.';
 COMMENT ON AGGREGATE segment.kmeans(double precision[], integer, jsonb) IS
-'k-means clustering of the rows. features: one array a row, all of one length, finite, within +-1e140; a row with a NULL is skipped and counted. k: number of clusters, 1 to the number of distinct rows, the same in every row. options: seed (default pg_segment.default_seed), n_init (restarts, 10), max_iter (300), tol (a restart stops when the squared movement of the centroids is at most tol times the mean variance of a feature; default 0 for inputs under 262,144 values, 1e-4 beyond), standardize ("none" or "zscore": population standard deviation). Lloyd''s algorithm (1982) from greedy k-means++ seeds (Arthur and Vassilvitskii 2007). The same rows, options and seed give the same model, whatever the row order, plan or number of workers. NULL when there is no usable row. Time O(n_init * iterations * rows * k * dimensions); memory 8 bytes a value while gathering, then 12 a value and 46 a row while training, each held against pg_segment.max_memory (54000 beyond).';
+'k-means clustering of the rows. features: one array a row, all of one length, finite, within +-1e140; a row with a NULL is skipped and counted. k: number of clusters, 1 to the number of distinct rows, the same in every row. options: seed (default pg_segment.default_seed), n_init (restarts, 10), max_iter (300), tol (a restart stops when the squared movement of the centroids is at most tol times the mean variance of a feature; default 0 for inputs under 262,144 values, 1e-4 beyond), standardize ("none" or "zscore": population standard deviation). Lloyd''s algorithm (1982) from greedy k-means++ seeds (Arthur and Vassilvitskii 2007). The same rows, options and seed give the same model, whatever the row order, plan or number of workers. NULL when there is no usable row. Time O(n_init * iterations * rows * k * dimensions); memory 8 bytes a value while gathering, then 12 a value and 46 a row while training, each held against pg_segment.max_memory (54000 beyond), the gathered rows of all groups of one aggregate node together.';
 COMMENT ON AGGREGATE segment.kmeans_state(double precision[], integer) IS
 'Gathers rows for k-means without training; see the form with options.';
 COMMENT ON AGGREGATE segment.kmeans_state(double precision[], integer, jsonb) IS

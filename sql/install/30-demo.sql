@@ -9,5 +9,5 @@ RETURNS TABLE (order_id bigint, customer_id bigint, ordered_at timestamptz, amou
                category text, channel text, country text)
     AS 'MODULE_PATHNAME', 'pgseg_demo_orders' LANGUAGE C STABLE PARALLEL SAFE ROWS 50000 COST 10000;
 COMMENT ON FUNCTION segment.demo_orders(integer, bigint, timestamptz, timestamptz) IS
-'Orders of an imagined shop between starts_at and ends_at (half-open): customers buy as Poisson processes with gamma-distributed rates and drop out (Fader, Hardie and Lee 2005), baskets are log-normal. The same arguments give the same rows; seed NULL means pg_segment.default_seed. customers: 0 to 100 million. About five orders a customer in two years; O(orders) time, constant memory beyond work_mem.';
+'Orders of an imagined shop between starts_at and ends_at (half-open): customers buy as Poisson processes with gamma-distributed rates and drop out (Fader, Hardie and Lee 2005), baskets are log-normal. The same arguments give the same rows (amounts could differ by a cent where the C library''s logarithm does); seed NULL means pg_segment.default_seed. customers: 0 to 100 million. About five orders a customer in two years; O(orders) time, constant memory beyond work_mem.';
 

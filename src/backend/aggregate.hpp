@@ -9,6 +9,7 @@
 
 #include "backend/arguments.hpp"
 #include "backend/guard.hpp"
+#include "backend/interrupt.hpp"
 #include "backend/memory.hpp"
 
 namespace seg::backend {
@@ -45,7 +46,8 @@ inline std::span<std::byte> image_of(struct varlena* value) {
     return {reinterpret_cast<std::byte*>(value), VARSIZE(value)};
 }
 
-// A core state as an expanded object. State offers image_size() and write_image(image). It is never
+// A core state as an expanded object. State offers image_size() and write_image(image,
+// interrupt). It is never
 // destroyed: its memory is the arena's and goes with it. The node keeps the read-write pointer because the
 // arena's parent is the aggregate's context, so nobody may delete or transfer the object.
 template <typename State>
@@ -90,7 +92,8 @@ class ExpandedState {
     static void flatten(ExpandedObjectHeader* header, void* result, Size size) {
         guarded([=]() {
             auto* image = static_cast<std::byte*>(result);
-            reinterpret_cast<ExpandedState*>(header)->state_.write_image({image, size});
+            ServerInterrupt interrupt;
+            reinterpret_cast<ExpandedState*>(header)->state_.write_image({image, size}, interrupt);
             SET_VARSIZE(result, size);
         });
     }
@@ -106,7 +109,8 @@ class ExpandedState {
 template <typename State>
 struct varlena* flat_copy(const State& state) {
     struct varlena* value = new_varlena(state.image_size());
-    state.write_image(image_of(value));
+    ServerInterrupt interrupt;
+    state.write_image(image_of(value), interrupt);
     return value;
 }
 

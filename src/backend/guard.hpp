@@ -18,7 +18,7 @@ struct Report {
 void translate(Report& report) noexcept;
 
 // Raises the report as a server error. No C++ object with a destructor may be alive.
-[[noreturn]] void raise(const Report& report);
+[[noreturn]] void raise(Report& report);
 
 // Runs body(), and turns any exception into a server error after the catch block has ended.
 template <typename Body>

@@ -54,7 +54,8 @@ void check_budget(const core::Bill& bill) {
 
 void* ContextResource::do_allocate(std::size_t bytes, std::size_t alignment) {
     const std::uint64_t used = MemoryContextMemAllocated(context_, false);
-    if (bytes > settings::max_memory() || used > settings::max_memory() - bytes)
+    if (limit_ == Limit::kMaxMemory &&
+        (bytes > settings::max_memory() || used > settings::max_memory() - bytes))
         raise_over_budget(used + bytes);
     if (alignment <= kServerAlignment)
         return allocate_or_throw(context_, bytes);
@@ -75,9 +76,11 @@ bool ContextResource::do_is_equal(const core::MemoryResource& other) const noexc
     return resource != nullptr && resource->context_ == context_;
 }
 
-TemporaryContext::TemporaryContext()
+TemporaryContext::TemporaryContext(ContextResource::Limit limit)
     : resource_(call([]() noexcept {
-          return AllocSetContextCreate(CurrentMemoryContext, "pg_segment job", ALLOCSET_DEFAULT_SIZES);
-      })) {}
+                    return AllocSetContextCreate(CurrentMemoryContext, "pg_segment job",
+                                                 ALLOCSET_DEFAULT_SIZES);
+                }),
+                limit) {}
 
 }  // namespace seg::backend

@@ -12,7 +12,10 @@ namespace seg::backend {
 // context that it allocates from.
 class ContextResource final : public core::MemoryResource {
   public:
-    explicit ContextResource(MemoryContext context) : context_(context) {}
+    enum class Limit : bool { kMaxMemory, kNone };
+
+    explicit ContextResource(MemoryContext context, Limit limit = Limit::kMaxMemory)
+        : context_(context), limit_(limit) {}
     MemoryContext context() const { return context_; }
 
   private:
@@ -21,6 +24,7 @@ class ContextResource final : public core::MemoryResource {
     bool do_is_equal(const core::MemoryResource& other) const noexcept override;
 
     MemoryContext context_;
+    Limit limit_;
 };
 
 // Raises 54000 with what is needed, the limit and the setting.
@@ -32,7 +36,8 @@ void check_budget(const core::Bill& bill);
 // Working memory of one job: a child of the current context, deleted with the object, also by an exception.
 class TemporaryContext {
   public:
-    TemporaryContext();
+    // Reading and printing values is not limited: a dump must not depend on a setting.
+    explicit TemporaryContext(ContextResource::Limit limit = ContextResource::Limit::kMaxMemory);
     ~TemporaryContext() { MemoryContextDelete(resource_.context()); }
     TemporaryContext(const TemporaryContext&) = delete;
     TemporaryContext& operator=(const TemporaryContext&) = delete;

@@ -43,6 +43,15 @@ void fill(Report& report, int sqlstate, const char* message, const char* detail 
     strlcpy(report.hint, hint, sizeof report.hint);
 }
 
+// What was cut to its buffer may end in the middle of a character, which a client's encoding could not
+// convert.
+template <std::size_t N>
+void clip(char (&text)[N]) {
+    const int length = static_cast<int>(strlen(text));
+    if (length + 1 == static_cast<int>(N))
+        text[pg_mbcliplen(text, length, length)] = '\0';
+}
+
 }  // namespace
 
 void translate(Report& report) noexcept {
@@ -65,9 +74,12 @@ void translate(Report& report) noexcept {
     }
 }
 
-void raise(const Report& report) {
+void raise(Report& report) {
     if (report.data != nullptr)
         ReThrowError(report.data);
+    clip(report.message);
+    clip(report.detail);
+    clip(report.hint);
     ereport(ERROR, (errcode(report.sqlstate), errmsg("%s", report.message),
                     report.detail[0] ? errdetail("%s", report.detail) : 0,
                     report.hint[0] ? errhint("%s", report.hint) : 0));

@@ -20,7 +20,8 @@ std::int64_t default_seed() {
 
 void define() {
     DefineCustomIntVariable(
-        "pg_segment.max_memory", "Memory that one aggregate or one training job of pg_segment may use.",
+        "pg_segment.max_memory",
+        "Memory that one aggregate node, with all its groups, or one training job of pg_segment may use.",
         "A job that needs more takes its documented cheaper road, or fails naming what it needs.",
         &max_memory_kilobytes, 1024 * 1024, 1024, MAX_KILOBYTES, PGC_USERSET, GUC_UNIT_KB, nullptr, nullptr,
         nullptr);

@@ -37,6 +37,7 @@ struct JsonModel {
     TrainingFacts facts;
     core::Vector<double> shift, scale, centres, within_ss, radius;
     core::Vector<std::int64_t> sizes;
+    bool ragged = false;  // some cluster's centre has another length than the first one's
 };
 
 [[noreturn]] void unexpected(std::string_view key) {
@@ -53,6 +54,7 @@ void read_cluster(JsonReader& json, JsonModel& model) {
     model.sizes.push_back(-1);
     model.within_ss.push_back(-1);
     model.radius.push_back(-1);
+    const std::size_t before = model.centres.size();
     json.object("clusters", [&](std::string_view key) {
         if (key == "size")
             model.sizes.back() = json.integer("size");
@@ -65,6 +67,9 @@ void read_cluster(JsonReader& json, JsonModel& model) {
         else
             unexpected(key);
     });
+    const std::size_t length = model.centres.size() - before;
+    if (length * model.sizes.size() != model.centres.size())
+        model.ragged = true;
 }
 
 void read_member(JsonReader& json, std::string_view key, JsonModel& model) {
@@ -109,8 +114,8 @@ void read_member(JsonReader& json, std::string_view key, JsonModel& model) {
 void check_lengths(const JsonModel& model) {
     const auto k = static_cast<std::size_t>(std::max(model.facts.options.k, 0));
     const auto d = static_cast<std::size_t>(std::max(model.facts.dimensions, 0));
-    if (k == 0 || d == 0 || model.shift.size() != d || model.scale.size() != d || model.sizes.size() != k ||
-        model.centres.size() != k * d)
+    if (model.ragged || k == 0 || d == 0 || model.shift.size() != d || model.scale.size() != d ||
+        model.sizes.size() != k || model.centres.size() != k * d)
         throw core::Error(
             core::Errc::kInvalidArgument, "invalid value of type segment.clustering",
             "The numbers of clusters, centres, shifts or scales do not fit \"k\" and \"dimensions\".");
@@ -126,7 +131,7 @@ ClusteringParts parts_of(const JsonModel& model) {
 
 PGSEG_FUNCTION(pgseg_clustering_in) {
     JsonReader json(json_tokens_of_text(PG_GETARG_CSTRING(0)));
-    TemporaryContext context;
+    TemporaryContext context(ContextResource::Limit::kNone);
     JsonModel model(&context.resource());
     json.object("value of type segment.clustering",
                 [&](std::string_view key) { read_member(json, key, model); });
@@ -140,7 +145,7 @@ PGSEG_FUNCTION(pgseg_clustering_in) {
 
 PGSEG_FUNCTION(pgseg_clustering_out) {
     const ClusteringView model = model_argument(fcinfo, 0);
-    TemporaryContext context;
+    TemporaryContext context(ContextResource::Limit::kNone);
     core::Vector<char> json(&context.resource());
     append_json(model, json);
     json.push_back(0);

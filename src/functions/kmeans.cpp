@@ -75,8 +75,8 @@ State* own_state(FunctionCallInfo fcinfo, const AggregateMemory& memory, int num
     if (State* state = State::of(PG_GETARG_DATUM(number)))
         return state;
     const std::span<const std::byte> body = body_of(detoasted(PG_GETARG_DATUM(number)));
-    State* state = State::create(memory, KmeansAggregate::read_options(body));
     ServerInterrupt interrupt;
+    State* state = State::create(memory, KmeansAggregate::read_options(body, interrupt));
     state->state().merge_body(body, interrupt);
     return state;
 }
@@ -106,8 +106,22 @@ Datum train(FunctionCallInfo fcinfo, const core::clustering::KmeansState& state)
     PG_RETURN_POINTER(value);
 }
 
+// A state that is kept must also have a text form, or its table could not be dumped.
+void check_printable(const KmeansAggregate& state) {
+    constexpr std::uint64_t kLargest = (MaxAllocSize - 8) / 2;
+    if (state.image_size() <= kLargest)
+        return;
+    throw core::Error(
+        core::Errc::kTooBig, "the state is too large to be kept",
+        core::format("It would take %llu MB, the limit is %llu MB.",
+                     static_cast<unsigned long long>(state.image_size() >> 20),
+                     static_cast<unsigned long long>(kLargest >> 20)),
+        "Keep several states of fewer rows each and merge them with segment.rollup when training.");
+}
+
 Datum decode_state(std::span<const std::byte> body) {
-    core::clustering::KmeansState::read_options(body);
+    ServerInterrupt interrupt;
+    core::clustering::KmeansState::read_options(body, interrupt);
     return bytes_to_message(body);
 }
 
@@ -161,8 +175,8 @@ PGSEG_FUNCTION(pgseg_kmeans_final) {
         return train(fcinfo, state->state());
     const std::span<const std::byte> body = body_of(detoasted(PG_GETARG_DATUM(0)));
     TemporaryContext context;
-    core::clustering::KmeansState state(&context.resource(), KmeansAggregate::read_options(body));
     ServerInterrupt interrupt;
+    core::clustering::KmeansState state(&context.resource(), KmeansAggregate::read_options(body, interrupt));
     state.merge_body(body, interrupt);
     return train(fcinfo, state);
 }
@@ -171,8 +185,10 @@ PGSEG_FUNCTION(pgseg_kmeans_final) {
 PGSEG_FUNCTION(pgseg_kmeans_state_final) {
     if (PG_ARGISNULL(0))
         PG_RETURN_NULL();
-    if (State* state = State::of(PG_GETARG_DATUM(0)))
+    if (State* state = State::of(PG_GETARG_DATUM(0))) {
+        check_printable(state->state());
         PG_RETURN_POINTER(flat_copy(state->state()));
+    }
     PG_RETURN_DATUM(PG_GETARG_DATUM(0));
 }
 

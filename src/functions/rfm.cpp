@@ -78,6 +78,10 @@ Datum decode(std::span<const std::byte> bytes) {
     core::Reader reader(bytes, "segment.rfm_state");
     struct varlena* value = new_varlena(FactsView::decoded_image_size(reader));
     FactsView::decode_into(reader, image_of(value));
+    const core::rfm::Facts facts = FactsView(image_of(value)).facts();
+    reader.require(
+        facts.orders == 0 || (IS_VALID_TIMESTAMP(facts.first_at) && IS_VALID_TIMESTAMP(facts.last_at)),
+        "time out of range");
     PG_RETURN_POINTER(value);
 }
 

@@ -62,8 +62,9 @@ void attempt(Read&& read) {
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
     const std::span<const std::byte> bytes(reinterpret_cast<const std::byte*>(data), size);
     const Image image(bytes);
+    NoInterrupt interrupt;
     attempt([&] { read_clustering(image); });
-    attempt([&] { clustering::KmeansState::read_options(image.body()); });
+    attempt([&] { clustering::KmeansState::read_options(image.body(), interrupt); });
     attempt([&] { read_facts(bytes); });
     return 0;
 }

@@ -202,7 +202,8 @@ TEST(Kmeans, FarOutlierDoesNotBlurTheRest) {
 }
 
 TEST(Kmeans, TinyAndHugeValues) {
-    for (double unit : {1e-150, 1e-30, 1e30, 1e139}) {
+    EXPECT_EQ(error_code([] { train({{1e-200}, {2e-200}, {4e-200}}, with_k(2)); }), Errc::kOutOfRange);
+    for (double unit : {1e-140, 1e-30, 1e30, 1e139}) {
         Rows rows;
         for (const auto& point : kSixPoints)
             rows.push_back({point[0] * unit / 10, point[1] * unit / 10});

@@ -47,7 +47,8 @@ constexpr std::string_view kClusteringVersion1 =
 
 TEST(StoredFormats, KmeansStateVersion1) {
     Image image(kKmeansStateVersion1);
-    const KmeansOptions options = KmeansState::read_options(image.body());
+    NoInterrupt interrupt;
+    const KmeansOptions options = KmeansState::read_options(image.body(), interrupt);
     EXPECT_EQ(options.k, 2);
     EXPECT_EQ(options.seed, 7);
     EXPECT_EQ(options.n_init, 3);
@@ -56,16 +57,15 @@ TEST(StoredFormats, KmeansStateVersion1) {
     EXPECT_EQ(options.standardize, Standardize::kZscore);
 
     CountingResource memory;
-    NoInterrupt interrupt;
     KmeansState state(&memory, options);
     state.merge_body(image.body(), interrupt);
-    EXPECT_EQ(state.skipped(), 1u);
+    EXPECT_EQ(state.skipped(), 1);
     ASSERT_EQ(state.rows().size(), 2u);
     EXPECT_EQ(state.rows().row(1)[0], 3);
     EXPECT_EQ(state.rows().row(1)[1], -4.5);
 
     std::vector<std::byte> written(state.image_size());
-    state.write_image(written);
+    state.write_image(written, interrupt);
     EXPECT_TRUE(std::equal(image.body().begin(), image.body().end(), written.begin() + 4, written.end()));
 }
 
@@ -87,9 +87,11 @@ TEST(StoredFormats, ClusteringVersion1) {
 }
 
 TEST(StoredFormats, EveryTruncationIsRefused) {
+    NoInterrupt interrupt;
     for (std::size_t digits = 0; digits < kKmeansStateVersion1.size(); digits += 2) {
         Image image(kKmeansStateVersion1.substr(0, digits));
-        EXPECT_EQ(error_code([&] { KmeansState::read_options(image.body()); }), Errc::kBadBinary) << digits;
+        EXPECT_EQ(error_code([&] { KmeansState::read_options(image.body(), interrupt); }), Errc::kBadBinary)
+            << digits;
     }
     for (std::size_t digits = 0; digits < kClusteringVersion1.size(); digits += 2) {
         Image image(kClusteringVersion1.substr(0, digits));

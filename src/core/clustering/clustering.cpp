@@ -57,8 +57,10 @@ void check_facts(const TrainingFacts& facts, const Reader& reader) {
 // So many doubles, each accepted by the predicate.
 template <typename Accept>
 void check_doubles(Reader& reader, std::int64_t count, const char* what, Accept accept) {
-    for (std::int64_t i = 0; i < count; ++i)
-        reader.require(accept(reader.get<double>()), what);
+    for (std::int64_t i = 0; i < count; ++i) {
+        const double value = reader.get<double>();
+        reader.require(accept(value) && !(value == 0 && std::signbit(value)), what);
+    }
 }
 
 }  // namespace
@@ -190,11 +192,10 @@ void write_clustering(const ClusteringParts& parts, std::span<std::byte> image) 
     writer.put(facts.options.tol);
     writer.put(facts.inertia);
     writer.put(facts.total_ss);
-    writer.put_all(parts.shift);
-    writer.put_all(parts.scale);
-    writer.put_all(parts.centres);
-    writer.put_all(parts.within_ss);
-    writer.put_all(parts.radius);
+    for (std::span<const double> values :
+         {parts.shift, parts.scale, parts.centres, parts.within_ss, parts.radius})
+        for (double value : values)
+            writer.put(value + 0.0);  // text has no -0.0
     writer.put_all(parts.sizes);
 }
 

@@ -44,7 +44,7 @@ void fill_entries(const RowStore& rows, Vector<Entry>& entries, WorkMeter& meter
         for (std::uint64_t i = 0; i < count; ++i, ++index)
             entries[index] =
                 (content_hash(run + i * rows.width(), rows.width()) & 0xffffffff00000000ULL) | index;
-        meter.done(count);
+        meter.done(count * work_of_row(rows.width()));
     });
 }
 
@@ -112,7 +112,7 @@ class Collapse {
         // Different rows with one hash: rare by chance, so a comparison sort will do.
         const auto at = [this](std::size_t i) { return entries_.begin() + static_cast<std::ptrdiff_t>(i); };
         std::sort(at(begin), at(end), [this](Entry a, Entry b) {
-            meter_.done(1);
+            meter_.done(work_of_row(rows_.width()));
             return compare(row(a), row(b), rows_.width()) < 0;
         });
         for (std::size_t i = begin; i < end;) {
@@ -126,7 +126,7 @@ class Collapse {
 
     bool all_same(std::size_t begin, std::size_t end) {
         for (std::size_t i = begin + 1; i < end; ++i) {
-            meter_.done(1);
+            meter_.done(work_of_row(rows_.width()));
             if (!same(entries_[begin], entries_[i]))
                 return false;
         }
@@ -149,7 +149,7 @@ void gather(const RowStore& rows, const Vector<Entry>& entries, Blocks<double>& 
             __builtin_prefetch(ahead + rows.width() - 1);
         }
         points.set_row(i, rows.row(index_of(entries[i])));
-        meter.done(1);
+        meter.done(work_of_row(rows.width()));
     }
     points.pad();
 }

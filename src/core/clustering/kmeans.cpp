@@ -14,6 +14,9 @@ namespace {
 // Below so many values, double precision throughout and iterating to the end cost next to nothing.
 constexpr std::uint64_t kLargeInput = 262'144;
 
+// Below this, squared distances are lost among the numbers that double precision holds in part only.
+constexpr double kLeastTotal = 1e-290;
+
 // How many swaps are tried on the best of small inputs' restarts.
 constexpr std::int32_t kSwapsPerRestart = 5;
 
@@ -28,7 +31,7 @@ bool is_large(std::uint64_t rows, std::size_t dimensions) {
 
 class Trainer {
   public:
-    Trainer(const RowStore& rows, std::uint64_t skipped, const KmeansOptions& options, MemoryResource* memory,
+    Trainer(const RowStore& rows, std::int64_t skipped, const KmeansOptions& options, MemoryResource* memory,
             Interrupt& interrupt)
         : options_(options),
           memory_(memory),
@@ -42,7 +45,7 @@ class Trainer {
         model_.facts.options = options;
         model_.facts.dimensions = static_cast<std::int32_t>(d_);
         model_.facts.rows = static_cast<std::int64_t>(rows.size());
-        model_.facts.skipped = static_cast<std::int64_t>(skipped);
+        model_.facts.skipped = skipped;
         model_.facts.distinct_rows = static_cast<std::int64_t>(data_.points.size());
         if (options.tol == kAutomaticTol)
             model_.facts.options.tol = is_large(data_.points.size(), d_) ? kLargeInputTol : 0.0;
@@ -87,7 +90,7 @@ class Trainer {
             for (std::size_t f = 0; f < d_; ++f)
                 for (std::size_t lane = 0; lane < kLanes; ++lane)
                     lanes[f * kLanes + lane] += weights[lane] * transform(block[f * kLanes + lane], f);
-            meter_.done(kLanes);
+            meter_.done(kLanes * work_of_row(d_));
         }
         Vector<double> means(d_, 0.0, memory_);
         for (std::size_t f = 0; f < d_; ++f)
@@ -103,10 +106,12 @@ class Trainer {
         return means_of([&means](double x, std::size_t f) { return (x - means[f]) * (x - means[f]); });
     }
 
-    bool is_constant(std::size_t feature) const {
-        for (std::size_t i = 1; i < data_.points.size(); ++i)
+    bool is_constant(std::size_t feature) {
+        for (std::size_t i = 1; i < data_.points.size(); ++i) {
             if (data_.points.at(i, feature) != data_.points.at(0, feature))
                 return false;
+            meter_.done(1);
+        }
         return true;
     }
 
@@ -128,7 +133,7 @@ class Trainer {
             for (std::size_t f = 0; f < d_; ++f)
                 for (std::size_t lane = 0; lane < kLanes; ++lane)
                     block[f * kLanes + lane] = (block[f * kLanes + lane] - model_.shift[f]) / model_.scale[f];
-            meter_.done(kLanes);
+            meter_.done(kLanes * work_of_row(d_));
         }
     }
 
@@ -137,6 +142,10 @@ class Trainer {
         const Vector<double> variance = variances(mean_);
         model_.facts.total_ss =
             std::accumulate(variance.begin(), variance.end(), 0.0) * static_cast<double>(model_.facts.rows);
+        if (data_.points.size() > 1 && !(model_.facts.total_ss >= kLeastTotal))
+            throw Error(Errc::kOutOfRange, "the rows differ by too little for their distances to be computed",
+                        format("The sum of squared distances to the mean is %g.", model_.facts.total_ss),
+                        "Multiply the features by a constant.");
     }
 
     // ---- search
@@ -185,7 +194,7 @@ class Trainer {
             for (std::size_t f = 0; f < d_; ++f)
                 for (std::size_t lane = 0; lane < kLanes; ++lane)
                     largest[lane] = std::max(largest[lane], std::fabs(block[f * kLanes + lane] - mean_[f]));
-            meter_.done(kLanes);
+            meter_.done(kLanes * work_of_row(d_));
         }
         int exponent = 0;
         std::frexp(*std::max_element(largest, largest + kLanes), &exponent);
@@ -209,7 +218,7 @@ class Trainer {
                     moved[lane] += weights[lane] * error * error;
                 }
             }
-            meter_.done(kLanes);
+            meter_.done(kLanes * work_of_row(d_));
         }
         rounding_ = std::accumulate(moved, moved + kLanes, 0.0) / scale / scale;
     }
@@ -242,7 +251,8 @@ class Trainer {
         lloyd.step(model_.facts.relocated, movement);
         model_.centres.assign(lloyd.centres().begin(), lloyd.centres().end());
         collect(lloyd);
-        // Rows as near to two centres go to the lower number, so what was collected holds for one numbering only.
+        // Rows as near to two centres go to the lower number, so what was collected holds for one numbering
+        // only.
         for (int pass = 0; pass < 2 && order_by_size(); ++pass) {
             lloyd.set_centres(model_.centres.data());
             collect(lloyd);
@@ -305,11 +315,13 @@ Bill price_kmeans(std::uint64_t rows, std::size_t dimensions, const KmeansOption
     Lloyd<double>::price(bill, rows, dimensions, k);
     if (is_large(rows, dimensions))
         bill.add((rows + kLanes) * dimensions, sizeof(float));
+    else
+        bill.add(rows, 2 * sizeof(double) + sizeof(std::size_t));  // the swap search
     bill.add(k, 4 * dimensions * sizeof(double));
     return bill;
 }
 
-TrainedKmeans train_kmeans(const RowStore& rows, std::uint64_t skipped, const KmeansOptions& options,
+TrainedKmeans train_kmeans(const RowStore& rows, std::int64_t skipped, const KmeansOptions& options,
                            MemoryResource* memory, Interrupt& interrupt) {
     validate(options);
     return Trainer(rows, skipped, options, memory, interrupt).train();

@@ -43,9 +43,10 @@ Bill price_kmeans(std::uint64_t rows, std::size_t dimensions, const KmeansOption
 // Large inputs iterate in single precision and finish with exact steps in double precision; where single
 // precision could have changed the outcome (see kmeans.cpp) everything is done in double.
 //
-// Errc::kInvalidArgument when there are fewer distinct rows than clusters. The store must hold at least one
-// row. O(n_init * iterations * rows * k * dimensions) time.
-TrainedKmeans train_kmeans(const RowStore& rows, std::uint64_t skipped, const KmeansOptions& options,
+// Errc::kInvalidArgument when there are fewer distinct rows than clusters, kOutOfRange when the rows differ
+// by so little that squares underflow. The store must hold at least one row. O(n_init * iterations * rows * k
+// * dimensions) time.
+TrainedKmeans train_kmeans(const RowStore& rows, std::int64_t skipped, const KmeansOptions& options,
                            MemoryResource* memory, Interrupt& interrupt);
 
 }  // namespace seg::core::clustering

@@ -73,12 +73,20 @@ void check_values(std::span<const double> features) {
 
 }  // namespace
 
-KmeansOptions KmeansState::read_options(std::span<const std::byte> body) {
+KmeansOptions KmeansState::read_options(std::span<const std::byte> body, Interrupt& interrupt) {
     Reader reader(body, kTypeName);
     const Header header = read_header(reader);
-    for (std::int64_t i = 0; i < header.rows * header.dimensions; ++i)
+    WorkMeter meter(interrupt);
+    for (std::int64_t i = 0; i < header.rows * header.dimensions; ++i) {
         reader.require(std::fabs(reader.get<double>()) <= kLargestFeature, "feature out of range");
+        meter.done(1);
+    }
     return header.options;
+}
+
+void KmeansState::add_skipped(std::int64_t more) {
+    if (__builtin_add_overflow(skipped_, more, &skipped_))
+        throw Error(Errc::kOutOfRange, "number of skipped rows is out of range");
 }
 
 void KmeansState::add(std::span<const double> features) {
@@ -113,7 +121,7 @@ void KmeansState::check_mergeable(const KmeansOptions& other_options, std::size_
 void KmeansState::append_rows(const double* rows, std::uint64_t count, WorkMeter& meter) {
     for (std::uint64_t i = 0; i < count; ++i) {
         rows_.append(rows + i * rows_.width());
-        meter.done(1);
+        meter.done(work_of_row(rows_.width()));
     }
 }
 
@@ -122,7 +130,7 @@ void KmeansState::merge(const KmeansState& other, Interrupt& interrupt) {
     WorkMeter meter(interrupt);
     other.rows_.for_each_run(
         [&](const double* rows, std::uint64_t count) { append_rows(rows, count, meter); });
-    skipped_ += other.skipped_;
+    add_skipped(other.skipped_);
 }
 
 void KmeansState::merge_body(std::span<const std::byte> body, Interrupt& interrupt) {
@@ -132,10 +140,11 @@ void KmeansState::merge_body(std::span<const std::byte> body, Interrupt& interru
     WorkMeter meter(interrupt);
     append_rows(reinterpret_cast<const double*>(body.data() + (kHeaderSize - kSlot)),
                 static_cast<std::uint64_t>(header.rows), meter);
-    skipped_ += static_cast<std::uint64_t>(header.skipped);
+    add_skipped(header.skipped);
 }
 
-void KmeansState::write_image(std::span<std::byte> image) const {
+void KmeansState::write_image(std::span<std::byte> image, Interrupt& interrupt) const {
+    WorkMeter meter(interrupt);
     Writer writer(image.subspan(kSlot));
     writer.put(kMagic);
     writer.put(kVersion);
@@ -144,13 +153,14 @@ void KmeansState::write_image(std::span<std::byte> image) const {
     writer.put(options_.k);
     writer.put(static_cast<std::int32_t>(rows_.width()));
     writer.put(static_cast<std::int64_t>(rows_.size()));
-    writer.put(static_cast<std::int64_t>(skipped_));
+    writer.put(skipped_);
     writer.put(options_.seed);
     writer.put(options_.n_init);
     writer.put(options_.max_iter);
     writer.put(options_.tol);
     rows_.for_each_run([&](const double* rows, std::uint64_t count) {
         writer.put_all(std::span<const double>(rows, count * rows_.width()));
+        meter.done(count * work_of_row(rows_.width()));
     });
 }
 

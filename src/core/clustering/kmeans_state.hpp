@@ -22,12 +22,12 @@ class KmeansState {
 
     // Reads an image or an external value (both passed without the slot). Validates every field;
     // Errc::kBadBinary otherwise.
-    static KmeansOptions read_options(std::span<const std::byte> body);
+    static KmeansOptions read_options(std::span<const std::byte> body, Interrupt& interrupt);
 
     // Adds one row. Errc::kArrayShape when its length differs from the first row's, kBadData for NaN and
     // infinity, kOutOfRange beyond +-1e140 (squared distances would overflow).
     void add(std::span<const double> features);
-    void skip() { ++skipped_; }
+    void skip() { ++skipped_; }  // a row that cannot be used
 
     // Adds another state's rows; Errc::kInvalidArgument when the options differ.
     void merge(const KmeansState& other, Interrupt& interrupt);
@@ -36,18 +36,19 @@ class KmeansState {
     const KmeansOptions& options() const { return options_; }
     const RowStore& rows() const { return rows_; }
     std::size_t dimensions() const { return rows_.width(); }
-    std::uint64_t skipped() const { return skipped_; }
+    std::int64_t skipped() const { return skipped_; }
 
     std::size_t image_size() const { return kHeaderSize + rows_.size() * rows_.width() * sizeof(double); }
-    void write_image(std::span<std::byte> image) const;
+    void write_image(std::span<std::byte> image, Interrupt& interrupt) const;
 
   private:
     void append_rows(const double* rows, std::uint64_t count, WorkMeter& meter);
+    void add_skipped(std::int64_t more);
     void check_mergeable(const KmeansOptions& other_options, std::size_t other_dimensions);
 
     KmeansOptions options_;
     RowStore rows_;
-    std::uint64_t skipped_ = 0;
+    std::int64_t skipped_ = 0;
 };
 
 }  // namespace seg::core::clustering

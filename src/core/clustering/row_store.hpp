@@ -9,6 +9,11 @@
 
 namespace seg::core::clustering {
 
+// Units of work (see WorkMeter) that touching a row of so many values is worth.
+constexpr std::uint64_t work_of_row(std::size_t width) {
+    return 1 + width / 8;
+}
+
 // Chunks of 16, 32, ... rows until one takes 16 MB, then of that size: little slack for small groups, no
 // copying for large ones, and a row's place is arithmetic. Needs no destructor when its memory resource frees
 // at once.
