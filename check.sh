@@ -159,8 +159,9 @@ show_failure() { # LOG
         head -n 100 | grep . || tail -n 40 "$1"
     for diffs in "$TESTED"/regression.diffs "$TESTED"/output_iso/regression.diffs; do
         [ -s "$diffs" ] || continue
-        echo "------ $diffs"
-        head -n 200 "$diffs"
+        mv "$diffs" "$1.diffs" # the next failure has its own
+        echo "------ $1.diffs"
+        head -n 200 "$1.diffs"
     done
     echo '------'
 }

@@ -1,6 +1,12 @@
 #include "backend/binary_type.hpp"
 
 namespace seg::backend {
+namespace {
+
+// Bytes between two looks at whether the query was cancelled.
+constexpr std::size_t kPollEvery = 1024 * 1024;
+
+}  // namespace
 
 std::span<const std::byte> bytes_from_text(const char* text) {
     struct varlena* value = call([text]() noexcept {
@@ -25,7 +31,12 @@ Datum bytes_to_text(std::span<const std::byte> bytes) {
         char* text = static_cast<char*>(palloc(2 + 2 * size + 1));
         text[0] = '\\';
         text[1] = 'x';
-        text[2 + hex_encode(data, size, text + 2)] = '\0';
+        char* end = text + 2;
+        for (std::size_t at = 0; at < size; at += kPollEvery) {
+            CHECK_FOR_INTERRUPTS();
+            end += hex_encode(data + at, size - at < kPollEvery ? size - at : kPollEvery, end);
+        }
+        *end = '\0';
         return CStringGetDatum(text);
     });
 }
