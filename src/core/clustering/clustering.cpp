@@ -38,6 +38,11 @@ TrainingFacts read_facts(Reader& reader) {
     return facts;
 }
 
+// Finite, not negative, and no -0.0, which has no text form.
+bool is_magnitude(double x) {
+    return std::isfinite(x) && !std::signbit(x);
+}
+
 void check_facts(const TrainingFacts& facts, const Reader& reader) {
     try {
         validate(facts.options);
@@ -49,8 +54,8 @@ void check_facts(const TrainingFacts& facts, const Reader& reader) {
     reader.require(facts.distinct_rows >= facts.options.k && facts.distinct_rows <= facts.rows,
                    "distinct rows out of range");
     reader.require(facts.iterations >= 0 && facts.relocated >= 0, "negative count");
-    reader.require(std::isfinite(facts.inertia) && facts.inertia >= 0 && std::isfinite(facts.total_ss) &&
-                       facts.total_ss >= 0,
+    reader.require(is_magnitude(facts.options.tol), "tolerance out of range");
+    reader.require(is_magnitude(facts.inertia) && is_magnitude(facts.total_ss),
                    "sum of squares out of range");
 }
 
@@ -94,12 +99,11 @@ void ClusteringView::validate(std::span<const std::byte> body) {
     reader.require(reader.left() == image_size(facts.options.k, facts.dimensions) - kHeaderSize,
                    "wrong length");
     const auto finite = [](double x) { return std::isfinite(x); };
-    const auto not_negative = [](double x) { return std::isfinite(x) && x >= 0; };
     check_doubles(reader, d, "shift is not finite", finite);
     check_doubles(reader, d, "scale is not positive", [](double x) { return std::isfinite(x) && x > 0; });
     check_doubles(reader, k * d, "centroid is not finite", finite);
-    check_doubles(reader, k, "within_ss is out of range", not_negative);
-    check_doubles(reader, k, "radius is out of range", not_negative);
+    check_doubles(reader, k, "within_ss is out of range", is_magnitude);
+    check_doubles(reader, k, "radius is out of range", is_magnitude);
     std::int64_t left = facts.rows;
     for (std::int64_t i = 0; i < k; ++i) {
         const auto size = reader.get<std::int64_t>();
