@@ -84,31 +84,59 @@ void assign(const T* blocks, std::size_t block_count, std::size_t dimensions, co
     }
 }
 
+// Adds a tile's part to the 16 lane sums of each of so many candidates.
+template <typename T, std::size_t Candidates>
+inline void add_potentials(const T* tile, std::size_t dimensions, const T* candidates, const T* distances,
+                           const T* weights, std::size_t lane, double* lane_sums) {
+    using S = Simd<T>;
+    typename S::Vector sums[Candidates][2];
+    tile_distances<T, Candidates>(tile, dimensions, candidates, sums);
+    for (std::size_t half = 0; half < 2; ++half) {
+        const auto old = S::load(distances + half * S::kWidth);
+        const auto weight = S::load(weights + half * S::kWidth);
+        for (std::size_t c = 0; c < Candidates; ++c) {
+            T weighted[S::kWidth];
+            S::store(weighted, (sums[c][half] < old ? sums[c][half] : old) * weight);
+            double* lanes = lane_sums + c * kLanes + lane + half * S::kWidth;
+            for (std::size_t i = 0; i < S::kWidth; ++i) lanes[i] += static_cast<double>(weighted[i]);
+        }
+    }
+}
+
+// So many candidates at once share the loads of each tile.
+template <typename T, std::size_t Candidates>
+void potentials_of(const T* blocks, std::size_t block_count, std::size_t dimensions, const T* candidates,
+                   const T* distances, const T* weights, double* totals) {
+    double lane_sums[Candidates * kLanes] = {};
+    for (std::size_t b = 0; b < block_count; ++b)
+        for (std::size_t lane = 0; lane < kLanes; lane += Simd<T>::kTile)
+            add_potentials<T, Candidates>(blocks + b * dimensions * kLanes + lane, dimensions, candidates,
+                                          distances + b * kLanes + lane, weights + b * kLanes + lane, lane, lane_sums);
+    for (std::size_t c = 0; c < Candidates; ++c) {
+        double total = 0;
+        for (std::size_t lane = 0; lane < kLanes; ++lane) total += lane_sums[c * kLanes + lane];
+        totals[c] += total;
+    }
+}
+
 template <typename T>
 void potentials(const T* blocks, std::size_t block_count, std::size_t dimensions, const T* candidates,
                 std::size_t candidate_count, const T* distances, const T* weights, double* totals) {
-    using S = Simd<T>;
-    for (std::size_t c = 0; c < candidate_count; ++c) {
-        double lanes[kLanes] = {};
-        for (std::size_t b = 0; b < block_count; ++b) {
-            T weighted[kLanes];
-            for (std::size_t lane = 0; lane < kLanes; lane += S::kTile) {
-                typename S::Vector sums[1][2];
-                tile_distances<T, 1>(blocks + b * dimensions * kLanes + lane, dimensions,
-                                     candidates + c * dimensions, sums);
-                for (std::size_t half = 0; half < 2; ++half) {
-                    const std::size_t row = b * kLanes + lane + half * S::kWidth;
-                    const auto old = S::load(distances + row);
-                    const auto least = sums[0][half] < old ? sums[0][half] : old;
-                    S::store(weighted + lane + half * S::kWidth, least * S::load(weights + row));
-                }
-            }
-            for (std::size_t lane = 0; lane < kLanes; ++lane) lanes[lane] += static_cast<double>(weighted[lane]);
-        }
-        double total = 0;
-        for (double lane : lanes) total += lane;
-        totals[c] += total;
-    }
+    std::size_t c = 0;
+    for (; c + 4 <= candidate_count; c += 4)
+        potentials_of<T, 4>(blocks, block_count, dimensions, candidates + c * dimensions, distances, weights, totals + c);
+    for (; c < candidate_count; ++c)
+        potentials_of<T, 1>(blocks, block_count, dimensions, candidates + c * dimensions, distances, weights, totals + c);
+}
+
+// In pairs, pairs of pairs, and so on: the same order for every width of vectors.
+template <typename T>
+inline double sum_of_lanes(const T* values) {
+    double sums[kLanes];
+    for (std::size_t i = 0; i < kLanes; ++i) sums[i] = static_cast<double>(values[i]);
+    for (std::size_t width = kLanes / 2; width > 0; width /= 2)
+        for (std::size_t i = 0; i < width; ++i) sums[i] += sums[i + width];
+    return sums[0];
 }
 
 template <typename T>
@@ -116,7 +144,7 @@ void lower(const T* blocks, std::size_t block_count, std::size_t dimensions, con
            const T* weights, double* block_sums) {
     using S = Simd<T>;
     for (std::size_t b = 0; b < block_count; ++b) {
-        double sum = 0;
+        T weighted[kLanes];
         for (std::size_t lane = 0; lane < kLanes; lane += S::kTile) {
             typename S::Vector sums[1][2];
             tile_distances<T, 1>(blocks + b * dimensions * kLanes + lane, dimensions, centre, sums);
@@ -125,11 +153,10 @@ void lower(const T* blocks, std::size_t block_count, std::size_t dimensions, con
                 const auto old = S::load(distances + row);
                 const auto least = sums[0][half] < old ? sums[0][half] : old;
                 S::store(distances + row, least);
-                const auto weighted = least * S::load(weights + row);
-                for (std::size_t i = 0; i < S::kWidth; ++i) sum += static_cast<double>(weighted[i]);
+                S::store(weighted + lane + half * S::kWidth, least * S::load(weights + row));
             }
         }
-        block_sums[b] = sum;
+        block_sums[b] = sum_of_lanes(weighted);
     }
 }
 
