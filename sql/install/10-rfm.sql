@@ -319,7 +319,7 @@ BEGIN
     -- number of cuts at or below the customer, and equal values share a score.
     RETURN QUERY EXECUTE pg_catalog.format($query$
         WITH facts AS (
-            SELECT o.%1$I AS customer_id, segment.rfm_agg(o.%2$I, o.%3$I::%4$s) AS fact
+            SELECT o.%1$I AS customer_id, segment.rfm_agg(o.%2$I::timestamptz, o.%3$I::%4$s) AS fact
             FROM %5$s AS o
             WHERE o.%2$I < $1 AND o.%1$I IS NOT NULL
             GROUP BY o.%1$I
