@@ -158,6 +158,41 @@ FROM e});
 	}
 };
 
+# RFM facts are small flat states: the same checks over customers with few and with very many orders.
+subtest 'rfm' => sub {
+	$node->safe_psql(
+		'postgres', q{
+CREATE TABLE orders (customer_id int, at timestamptz, amount numeric, approximate float8) WITH (parallel_workers = 4);
+INSERT INTO orders
+SELECT abs(hashint4(i)) % 2000 * (i % 3), timestamptz '2024-01-01' + (abs(hashint4(-i)) % 63072000) * interval '1 second',
+       (hashint4(i + 7) % 100000)::numeric / 100 / (1 + i % 3), exp(hashint4(i + 9) / 1e8)
+FROM generate_series(1, 60000) AS i;
+ANALYZE orders;
+});
+	my $facts = q{
+SELECT md5(string_agg(concat_ws('|', customer_id, numeric_facts, float_facts, state), ',' ORDER BY customer_id))
+FROM (SELECT customer_id, segment.rfm_agg(at, amount) AS numeric_facts, segment.rfm_agg(at, approximate) AS float_facts,
+             segment.rfm_state(at, approximate) AS state
+      FROM ORDERS GROUP BY customer_id) AS customers};
+	my $serial = with_workers(0, $facts);
+	like($serial, qr/^[0-9a-f]{32}$/, 'serial');
+	like(with_workers(2, "EXPLAIN (COSTS OFF) $facts"), qr/Partial (Hash|Group)Aggregate/, 'the plan is parallel');
+	is(with_workers($_, $facts), $serial, "$_ workers") for 1 .. 4;
+	is(with_workers(2, $facts, 'SET enable_hashagg = off;'), $serial, 'sorted groups');
+	is(with_workers(2, $facts, 'SET parallel_leader_participation = off;'), $serial, 'workers alone');
+	is(with_workers(0, $facts =~ s/FROM ORDERS/FROM (SELECT * FROM orders ORDER BY md5(at::text)) AS shuffled/r),
+		$serial, 'rows in another order');
+	is( with_workers(
+			2, q{
+SELECT md5(string_agg(concat_ws('|', customer_id, numeric_facts, float_facts, state), ',' ORDER BY customer_id))
+FROM (SELECT customer_id, segment.finalize(segment.rollup(exact)) AS numeric_facts,
+             segment.finalize(segment.rollup(rounded)) AS float_facts, segment.rollup(rounded) AS state
+      FROM (SELECT customer_id, segment.rfm_state(at, amount) AS exact, segment.rfm_state(at, approximate) AS rounded
+            FROM orders GROUP BY customer_id, date_trunc('month', at)) AS monthly
+      GROUP BY customer_id) AS customers}),
+		$serial, 'stored partial states of months');
+};
+
 $node->stop;
 unlike(slurp_file($node->logfile), qr/terminated by signal|TRAP:|PANIC/, 'no crash in the server log');
 done_testing();
