@@ -80,7 +80,7 @@ check-exports: $(MODULE_big)$(DLSUFFIX)
 	  | grep -vE '^(pgseg_|pg_finfo_pgseg_|Pg_magic_func$$|_PG_init$$|_init$$|_fini$$)'
 	@echo 'exports: ok'
 
-FORMATTED = $(shell find src test -name '*.[ch]pp' -o -name '*.[ch]')
+FORMATTED = $(shell find src test -name '*.[ch]pp' -o -name '*.[ch]' -o -name '*.inl')
 check-format:
 	clang-format --dry-run --Werror $(FORMATTED)
 format:

@@ -156,11 +156,4 @@ std::string_view JsonReader::string(const char* what) {
     return text_of(tokens_[at_ - 1]);
 }
 
-bool JsonReader::null() {
-    if (next().kind != JsonToken::Kind::kNull)
-        return false;
-    ++at_;
-    return true;
-}
-
 }  // namespace seg::backend

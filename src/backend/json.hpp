@@ -49,8 +49,6 @@ class JsonReader {
     std::int32_t small_integer(const char* what);
     bool boolean(const char* what);
     std::string_view string(const char* what);
-    // True, and past it, when the value is null.
-    bool null();
 
   private:
     static std::string_view text_of(const JsonToken& token) {

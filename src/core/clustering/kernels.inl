@@ -1,5 +1,5 @@
-// The kernels' bodies; kernels.cpp includes this once per instruction set, with PGSEG_VECTOR_BYTES set. A tile is
-// two vectors of rows, and four centres share its loads.
+// The kernels' bodies; kernels.cpp includes this once per instruction set, with PGSEG_VECTOR_BYTES set. A
+// tile is two vectors of rows, and four centres share its loads.
 
 template <typename T>
 struct Simd {
@@ -25,7 +25,8 @@ template <typename T, std::size_t Centres>
 inline void tile_distances(const T* tile, std::size_t dimensions, const T* centres,
                            typename Simd<T>::Vector (&sums)[Centres][2]) {
     using S = Simd<T>;
-    for (std::size_t c = 0; c < Centres; ++c) sums[c][0] = sums[c][1] = typename S::Vector{};
+    for (std::size_t c = 0; c < Centres; ++c)
+        sums[c][0] = sums[c][1] = typename S::Vector{};
     for (std::size_t f = 0; f < dimensions; ++f) {
         const auto x0 = S::load(tile + f * kLanes);
         const auto x1 = S::load(tile + f * kLanes + S::kWidth);
@@ -46,7 +47,8 @@ struct Nearest {
 };
 
 template <typename T, std::size_t Centres>
-inline void improve(Nearest<T>& nearest, const T* tile, std::size_t dimensions, const T* centres, std::size_t first) {
+inline void improve(Nearest<T>& nearest, const T* tile, std::size_t dimensions, const T* centres,
+                    std::size_t first) {
     typename Simd<T>::Vector sums[Centres][2];
     tile_distances<T, Centres>(tile, dimensions, centres + first * dimensions, sums);
     for (std::size_t c = 0; c < Centres; ++c) {
@@ -72,8 +74,10 @@ void assign(const T* blocks, std::size_t block_count, std::size_t dimensions, co
                 nearest.label[half] = typename S::Mask{};
             }
             std::size_t c = 0;
-            for (; c + 4 <= k; c += 4) improve<T, 4>(nearest, tile, dimensions, centres, c);
-            for (; c < k; ++c) improve<T, 1>(nearest, tile, dimensions, centres, c);
+            for (; c + 4 <= k; c += 4)
+                improve<T, 4>(nearest, tile, dimensions, centres, c);
+            for (; c < k; ++c)
+                improve<T, 1>(nearest, tile, dimensions, centres, c);
             for (std::size_t half = 0; half < 2; ++half) {
                 const std::size_t row = b * kLanes + lane + half * S::kWidth;
                 S::store(distances + row, nearest.distance[half]);
@@ -98,7 +102,8 @@ inline void add_potentials(const T* tile, std::size_t dimensions, const T* candi
             T weighted[S::kWidth];
             S::store(weighted, (sums[c][half] < old ? sums[c][half] : old) * weight);
             double* lanes = lane_sums + c * kLanes + lane + half * S::kWidth;
-            for (std::size_t i = 0; i < S::kWidth; ++i) lanes[i] += static_cast<double>(weighted[i]);
+            for (std::size_t i = 0; i < S::kWidth; ++i)
+                lanes[i] += static_cast<double>(weighted[i]);
         }
     }
 }
@@ -111,10 +116,12 @@ void potentials_of(const T* blocks, std::size_t block_count, std::size_t dimensi
     for (std::size_t b = 0; b < block_count; ++b)
         for (std::size_t lane = 0; lane < kLanes; lane += Simd<T>::kTile)
             add_potentials<T, Candidates>(blocks + b * dimensions * kLanes + lane, dimensions, candidates,
-                                          distances + b * kLanes + lane, weights + b * kLanes + lane, lane, lane_sums);
+                                          distances + b * kLanes + lane, weights + b * kLanes + lane, lane,
+                                          lane_sums);
     for (std::size_t c = 0; c < Candidates; ++c) {
         double total = 0;
-        for (std::size_t lane = 0; lane < kLanes; ++lane) total += lane_sums[c * kLanes + lane];
+        for (std::size_t lane = 0; lane < kLanes; ++lane)
+            total += lane_sums[c * kLanes + lane];
         totals[c] += total;
     }
 }
@@ -124,18 +131,22 @@ void potentials(const T* blocks, std::size_t block_count, std::size_t dimensions
                 std::size_t candidate_count, const T* distances, const T* weights, double* totals) {
     std::size_t c = 0;
     for (; c + 4 <= candidate_count; c += 4)
-        potentials_of<T, 4>(blocks, block_count, dimensions, candidates + c * dimensions, distances, weights, totals + c);
+        potentials_of<T, 4>(blocks, block_count, dimensions, candidates + c * dimensions, distances, weights,
+                            totals + c);
     for (; c < candidate_count; ++c)
-        potentials_of<T, 1>(blocks, block_count, dimensions, candidates + c * dimensions, distances, weights, totals + c);
+        potentials_of<T, 1>(blocks, block_count, dimensions, candidates + c * dimensions, distances, weights,
+                            totals + c);
 }
 
 // In pairs, pairs of pairs, and so on: the same order for every width of vectors.
 template <typename T>
 inline double sum_of_lanes(const T* values) {
     double sums[kLanes];
-    for (std::size_t i = 0; i < kLanes; ++i) sums[i] = static_cast<double>(values[i]);
+    for (std::size_t i = 0; i < kLanes; ++i)
+        sums[i] = static_cast<double>(values[i]);
     for (std::size_t width = kLanes / 2; width > 0; width /= 2)
-        for (std::size_t i = 0; i < width; ++i) sums[i] += sums[i + width];
+        for (std::size_t i = 0; i < width; ++i)
+            sums[i] += sums[i + width];
     return sums[0];
 }
 
