@@ -15,5 +15,7 @@ SELECT count(*) > 0 AS seeded_by_setting FROM segment.demo_orders(10, NULL);
 SELECT count(*) FROM segment.demo_orders(NULL);
 SELECT count(*) FROM segment.demo_orders(-1);
 SELECT count(*) FROM segment.demo_orders(2147483647);
+\set VERBOSITY default
 SELECT count(*) FROM segment.demo_orders(1, 1, '2026-01-01', '2025-01-01');
+\set VERBOSITY terse
 SELECT count(*) FROM segment.demo_orders(1, 1, '-infinity', '2025-01-01');

@@ -46,10 +46,9 @@ inline std::span<std::byte> image_of(struct varlena* value) {
     return {reinterpret_cast<std::byte*>(value), VARSIZE(value)};
 }
 
-// A core state as an expanded object. State offers image_size() and
-// write_image(image, interrupt). It is never
-// destroyed: its memory is the arena's and goes with it. The node keeps the read-write pointer because the
-// arena's parent is the aggregate's context, so nobody may delete or transfer the object.
+// A core state as an expanded object. State offers image_size() and write_image(image, interrupt). It is
+// never destroyed: its memory is the arena's and goes with it. The node keeps the read-write pointer because
+// the arena's parent is the aggregate's context, so nobody may delete or transfer the object.
 template <typename State>
 class ExpandedState {
   public:

@@ -1,6 +1,8 @@
 // segment.demo_orders: a shop to try things on.
 #include "core/demo/shop.hpp"
 
+#include <string>
+
 #include "backend/arguments.hpp"
 #include "backend/guard.hpp"
 #include "backend/result.hpp"
@@ -18,6 +20,15 @@ TimestampTz finite_time(FunctionCallInfo fcinfo, int number, const char* name) {
     return at;
 }
 
+// Core would state the window in microseconds.
+void check_window(TimestampTz starts_at, TimestampTz ends_at) {
+    if (starts_at < ends_at)
+        return;
+    const std::string start = timestamptz_to_str(starts_at);  // copied: the server has one buffer
+    throw core::Error(core::Errc::kInvalidArgument, "\"starts_at\" must be before \"ends_at\"",
+                      core::format("They are %s and %s.", start.c_str(), timestamptz_to_str(ends_at)));
+}
+
 }  // namespace
 
 // demo_orders(customers, seed, starts_at, ends_at) -> orders
@@ -28,6 +39,7 @@ PGSEG_FUNCTION(pgseg_demo_orders) {
         static_cast<std::uint64_t>(PG_ARGISNULL(1) ? settings::default_seed() : PG_GETARG_INT64(1));
     options.from_at = finite_time(fcinfo, 2, "starts_at");
     options.to_at = finite_time(fcinfo, 3, "ends_at");
+    check_window(options.from_at, options.to_at);
     core::demo::Shop shop(options);
     ResultSet result(fcinfo);
     core::demo::Order order;
