@@ -311,7 +311,12 @@ bool DecimalSum::add(const Decimal& value, bool subtract) {
     const bool minus = value.negative != subtract;
     if (meta_->used != 2 || fraction_groups(value) > groups || value.weight + 1 + groups > 4)
         return fits_int128(value) ? add_int128(value, minus) : add_limbs(value, minus);
-    const auto term = scaled<std::int64_t>(value, groups);  // below 10000^4
+    return add_term(scaled<std::int64_t>(value, groups), value, minus);  // below 10000^4
+}
+
+// Adds the value, scaled to the sum's groups, to a sum of two limbs.
+template <typename Term>
+bool DecimalSum::add_term(Term term, const Decimal& value, bool minus) {
     __int128 sum = 0;
     if (__builtin_add_overflow(load_int128(cells_), minus ? -term : term, &sum))
         return add_limbs(value, minus);
@@ -327,13 +332,7 @@ bool DecimalSum::fits_int128(const Decimal& value) const {
 }
 
 [[gnu::noinline]] bool DecimalSum::add_int128(const Decimal& value, bool minus) {
-    const auto term = scaled<__int128>(value, meta_->groups);
-    __int128 sum = 0;
-    if (__builtin_add_overflow(load_int128(cells_), minus ? -term : term, &sum))
-        return add_limbs(value, minus);
-    store_int128(cells_, sum);
-    raise_display_scale(value.display_scale);
-    return true;
+    return add_term(scaled<__int128>(value, meta_->groups), value, minus);
 }
 
 // The general road: as many limbs as the terms need.

@@ -103,6 +103,8 @@ class DecimalSum {
 
   private:
     bool fits_int128(const Decimal& value) const;
+    template <typename Term>
+    bool add_term(Term term, const Decimal& value, bool minus);
     bool add_int128(const Decimal& value, bool minus);
     bool add_limbs(const Decimal& value, bool minus);
     bool merge_limbs(const DecimalSumView& other);
