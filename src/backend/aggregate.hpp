@@ -46,7 +46,17 @@ inline std::span<std::byte> image_of(struct varlena* value) {
     return {reinterpret_cast<std::byte*>(value), VARSIZE(value)};
 }
 
-// A core state as an expanded object. State offers image_size() and write_image(image, interrupt). It is
+// How many bytes a state's image takes; finding out can be work.
+template <typename State>
+std::uint64_t image_size_of(State& state, core::Interrupt& interrupt) {
+    if constexpr (requires { state.image_size(interrupt); })
+        return state.image_size(interrupt);
+    else
+        return state.image_size();
+}
+
+// A core state as an expanded object. State offers image_size(), with or without an interrupt, and
+// write_image(image, interrupt), neither of which changes what it stands for. It is
 // never destroyed: its memory is the arena's and goes with it. The node keeps the read-write pointer because
 // the arena's parent is the aggregate's context, so nobody may delete or transfer the object.
 template <typename State>
@@ -79,7 +89,9 @@ class ExpandedState {
 
     static Size flat_size(ExpandedObjectHeader* header) {
         return guarded([header]() {
-            const std::uint64_t size = reinterpret_cast<ExpandedState*>(header)->state_.image_size();
+            ServerInterrupt interrupt;
+            const std::uint64_t size =
+                image_size_of(reinterpret_cast<ExpandedState*>(header)->state_, interrupt);
             if (size > MaxAllocSize)
                 throw core::Error(core::Errc::kTooBig, "a partial aggregate state would be larger than 1 GB",
                                   core::format("It would take %llu MB.",
@@ -106,9 +118,9 @@ class ExpandedState {
 
 // A flat copy of an expanded state: what a "..._state" aggregate returns.
 template <typename State>
-struct varlena* flat_copy(const State& state) {
-    struct varlena* value = new_varlena(state.image_size());
+struct varlena* flat_copy(State& state) {
     ServerInterrupt interrupt;
+    struct varlena* value = new_varlena(image_size_of(state, interrupt));
     state.write_image(image_of(value), interrupt);
     return value;
 }

@@ -17,6 +17,7 @@ enum class Errc {
     kArrayShape,       // wrong number of dimensions or elements
     kOutOfRange,       // a result that does not fit its type
     kTooBig,           // would pass a memory or size limit
+    kBadText,          // malformed text form
     kBadBinary,        // malformed external representation
     kCorrupted,        // malformed stored value
     kNotSupported,     // known, but not available in this form

@@ -1,0 +1,269 @@
+#include "core/idset/set_builder.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cstring>
+
+#include "core/idset/algebra.hpp"
+#include "core/idset/sort_ids.hpp"
+
+namespace seg::core::idset {
+namespace {
+
+constexpr std::size_t kFirstList = 64;
+constexpr std::size_t kFirstTable = 32;
+// Ids that wait on the list before crowded chunks take theirs.
+constexpr std::size_t kBatch = 256;
+
+}  // namespace
+
+SetBuilder::SetBuilder(MemoryResource* memory, std::uint32_t dictionary)
+    : memory_(memory),
+      dictionary_(dictionary),
+      list_(memory),
+      crowds_(memory),
+      spans_(memory),
+      writer_(memory, dictionary) {}
+
+SetBuilder::~SetBuilder() {
+    for (const Crowd& crowd : crowds_)
+        if (crowd.words != nullptr)
+            memory_->deallocate(crowd.words, kBitmapBytes, alignof(std::uint64_t));
+}
+
+void SetBuilder::add_range(std::int64_t lowest, std::int64_t highest, Interrupt& interrupt) {
+    if (lowest > highest)
+        return;
+    const auto part = [&](std::uint64_t key, std::uint32_t first, std::uint32_t last) {
+        const std::uint16_t run[2] = {static_cast<std::uint16_t>(first),
+                                      static_cast<std::uint16_t>(last - first)};
+        add_chunk({key, 1, last - first + 1, ChunkKind::kRuns, 1, run, nullptr}, interrupt);
+    };
+    const std::uint64_t first_key = key_of(lowest);
+    const std::uint64_t last_key = key_of(highest);
+    if (first_key == last_key)
+        return part(first_key, low_of(lowest), low_of(highest));
+    part(first_key, low_of(lowest), kChunkIds - 1);
+    if (last_key - first_key > 1)
+        add_chunk({first_key + 1, last_key - first_key - 1, kChunkIds, ChunkKind::kFull, 0, nullptr, nullptr},
+                  interrupt);
+    part(last_key, 0, low_of(highest));
+}
+
+void SetBuilder::add_chunk(const Chunk& chunk, Interrupt& interrupt) {
+    written_ = false;
+    if (chunk.kind == ChunkKind::kFull) {
+        spans_.push_back({chunk.key, chunk.count});
+        if (spans_.size() > 2 * joined_spans_ + 64)
+            join_spans();
+        return;
+    }
+    std::uint64_t* words = crowded_count_ != 0 ? find(chunk.key) : nullptr;
+    if (words == nullptr && chunk.cardinality >= kCrowd)
+        words = find_or_make(chunk.key);
+    if (words != nullptr)
+        add_to_bitmap(chunk, words);
+    else
+        for_each_low(chunk, [&](std::uint32_t low) { add(id_of(chunk.key, low), interrupt); });
+}
+
+void SetBuilder::add_set(const SetView& set, Interrupt& interrupt) {
+    const SetSummary gathered{!empty(), 0, 0, dictionary_, 0};
+    dictionary_ = combined_dictionary(gathered, set.summary());
+    WorkMeter meter(interrupt);
+    for (ChunkCursor at(set); !at.done(); at.next()) {
+        add_chunk(at.chunk(), interrupt);
+        meter.done(64 + std::min<std::uint32_t>(at.chunk().cardinality, kBitmapWords));
+    }
+}
+
+std::uint64_t* SetBuilder::find_or_make(std::uint64_t key) {
+    if (crowded_count_ != 0)
+        if (std::uint64_t* words = find(key))
+            return words;
+    if (2 * (crowded_count_ + 1) > crowds_.size())
+        grow_table();
+    auto* words = static_cast<std::uint64_t*>(memory_->allocate(kBitmapBytes, alignof(std::uint64_t)));
+    std::memset(words, 0, kBitmapBytes);
+    insert({key, words});
+    return words;
+}
+
+void SetBuilder::insert(Crowd crowd) {
+    std::size_t slot = slot_of(crowd.key);
+    while (crowds_[slot].words != nullptr)
+        slot = (slot + 1) & (crowds_.size() - 1);
+    crowds_[slot] = crowd;
+    ++crowded_count_;
+}
+
+void SetBuilder::grow_table() {
+    Vector<Crowd> larger(std::max(kFirstTable, 2 * crowds_.size()), Crowd{0, nullptr},
+                         Allocator<Crowd>(memory_));
+    crowds_.swap(larger);
+    crowded_count_ = 0;
+    shift_ = 64 - std::countr_zero(crowds_.size());
+    for (const Crowd& crowd : larger)
+        if (crowd.words != nullptr)
+            insert(crowd);
+}
+
+// Ids of crowded chunks leave the list.
+void SetBuilder::drain_list() {
+    const std::size_t end = listed();
+    if (crowded_count_ == 0)
+        return keep_listed(end);
+    std::size_t kept = drained_;
+    for (std::size_t i = drained_; i < end; ++i) {
+        const std::uint64_t value = list_[i];
+        if (std::uint64_t* words = find(value >> 16))
+            set_bit(words, static_cast<std::uint16_t>(value));
+        else
+            list_[kept++] = value;
+    }
+    keep_listed(kept);
+}
+
+void SetBuilder::sort_list(Interrupt& interrupt) {
+    drain_list();
+    sort_ids({list_.data(), listed()}, memory_, interrupt);
+    keep_listed(drop_repeats({list_.data(), listed()}));
+    interrupt.poll();
+    promote_crowds(interrupt);
+}
+
+// The list is sorted: chunks with a crowd move to bitmaps, the others close ranks. Stopped half-way, the list
+// still has every id that it had.
+void SetBuilder::promote_crowds(Interrupt& interrupt) {
+    WorkMeter meter(interrupt);
+    std::size_t kept = 0;
+    const std::size_t listed_before = listed();
+    for (std::size_t begin = 0; begin < listed_before;) {
+        const std::uint64_t key = list_[begin] >> 16;
+        std::size_t end = begin + 1;
+        while (end < listed_before && list_[end] >> 16 == key)
+            ++end;
+        meter.done(end - begin);
+        if (end - begin >= kCrowd) {
+            std::uint64_t* const words = find_or_make(key);
+            for (; begin < end; ++begin)
+                set_bit(words, static_cast<std::uint16_t>(list_[begin]));
+        } else {
+            while (begin < end)
+                list_[kept++] = list_[begin++];
+        }
+    }
+    keep_listed(kept);
+}
+
+void SetBuilder::grow_list(Interrupt& interrupt) {
+    const std::size_t kept = listed();
+    Vector<std::uint64_t> larger(std::max(kFirstList, 2 * list_.size()), boost::container::default_init,
+                                 Allocator<std::uint64_t>(memory_));
+    for (std::size_t at = 0; at < kept; at += WorkMeter::kUnitsPerPoll) {
+        std::copy_n(list_.data() + at, std::min<std::size_t>(WorkMeter::kUnitsPerPoll, kept - at),
+                    larger.data() + at);
+        interrupt.poll();
+    }
+    list_.swap(larger);
+    keep_listed(kept);
+}
+
+void SetBuilder::make_room(Interrupt& interrupt) {
+    written_ = false;
+    drain_list();
+    if (listed() == list_.size()) {
+        sort_list(interrupt);
+        if (2 * listed() >= list_.size())
+            grow_list(interrupt);
+    }
+    const std::size_t room = list_.size() - listed();
+    limit_ = next_ + (crowded_count_ == 0 ? room : std::min(room, kBatch));
+}
+
+void SetBuilder::join_spans() {
+    std::sort(spans_.begin(), spans_.end(), [](const Span& a, const Span& b) { return a.key < b.key; });
+    std::size_t kept = 0;
+    for (const Span& span : spans_) {
+        if (kept > 0 && spans_[kept - 1].key + spans_[kept - 1].count >= span.key) {
+            Span& last = spans_[kept - 1];
+            last.count = std::max(last.key + last.count, span.key + span.count) - last.key;
+        } else {
+            spans_[kept++] = span;
+        }
+    }
+    spans_.resize(kept);
+    joined_spans_ = kept;
+}
+
+void SetBuilder::write(SetWriter& out, Interrupt& interrupt) {
+    sort_list(interrupt);
+    join_spans();
+    Vector<Crowd> crowds(memory_);
+    crowds.reserve(crowded_count_);
+    for (const Crowd& crowd : crowds_)
+        if (crowd.words != nullptr)
+            crowds.push_back(crowd);
+    std::sort(crowds.begin(), crowds.end(), [](const Crowd& a, const Crowd& b) { return a.key < b.key; });
+
+    WorkMeter meter(interrupt);
+    constexpr std::uint64_t kNone = ~std::uint64_t{0};
+    std::size_t span = 0;
+    std::size_t crowd = 0;
+    std::size_t at = 0;
+    const auto listed_key = [&] { return list_.data() + at < next_ ? list_[at] >> 16 : kNone; };
+    for (;;) {
+        const std::uint64_t span_key = span < spans_.size() ? spans_[span].key : kNone;
+        const std::uint64_t crowd_key = crowd < crowds.size() ? crowds[crowd].key : kNone;
+        const std::uint64_t list_key = listed_key();
+        const std::uint64_t key = std::min({span_key, crowd_key, list_key});
+        if (key == kNone)
+            return;
+        if (key == span_key) {
+            const std::uint64_t end = span_key + spans_[span].count;
+            out.full(span_key, spans_[span++].count);
+            while (crowd < crowds.size() && crowds[crowd].key < end)
+                ++crowd;
+            while (listed_key() < end)
+                ++at;
+        } else if (key == crowd_key) {
+            // A chunk that became crowded by a set may still have ids on the list.
+            for (; listed_key() == key; ++at)
+                set_bit(crowds[crowd].words, static_cast<std::uint16_t>(list_[at]));
+            out.bitmap(key, crowds[crowd++].words);
+            meter.done(kBitmapWords);
+        } else {
+            std::array<std::uint16_t, kCrowd> values;
+            std::uint32_t count = 0;
+            for (; listed_key() == key; ++at)
+                values[count++] = static_cast<std::uint16_t>(list_[at]);
+            out.array(key, values.data(), count);
+            meter.done(count);
+        }
+    }
+}
+
+std::int64_t SetBuilder::cardinality(Interrupt& interrupt) {
+    SetWriter writer(memory_);
+    write(writer, interrupt);
+    return writer.cardinality();
+}
+
+std::uint64_t SetBuilder::image_size(Interrupt& interrupt) {
+    if (!written_) {
+        writer_.start(dictionary_);
+        write(writer_, interrupt);
+        written_ = true;
+        limit_ = next_;  // so that the next id is noticed
+    }
+    return writer_.image_size();
+}
+
+void SetBuilder::write_image(std::span<std::byte> image, Interrupt& interrupt) {
+    image_size(interrupt);
+    writer_.write_image(image);
+    writer_.start(dictionary_);
+    written_ = false;
+}
+
+}  // namespace seg::core::idset
