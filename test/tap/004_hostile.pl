@@ -51,6 +51,7 @@ my %sane_by_name = (
 	'name amount' => q{'amount'::name}, 'name amount_column' => q{'amount'::name},
 	'text frequency' => q{'days'::text}, 'text frequency_of' => q{'days'::text},
 	'text map' => q{'cells125'::text}, 'text map_name' => q{'cells125'::text},
+	'text dict' => q{'hostile_text'::text}, 'text key_type' => q{'text'::text},
 	'anyelement key' => 'n::bigint',);
 # The same function for customers of another type reads another column.
 my %sane_for_function = (
@@ -61,7 +62,7 @@ my @integers = qw(0 -1 1 3 100000);
 my @floats = qw('NaN' 'Infinity' '-Infinity' 0 '-0' 1e308 -1e308 5e-324 1e140);
 my @words = (
 	q{''}, q{'x'}, q{'id; DROP TABLE hostile.orders'}, q{'"'}, q{'%s%n'}, q['{'], q{'null'}, q{'días'}, q{E'\x01\n'},
-	q{repeat('x', 100000)});
+	q{repeat('x', 100000)}, q{'hostile_uuid'});
 my @times = map { "'$_'" } 'infinity', '-infinity', '4714-11-24 BC', '294000-01-01', 'epoch';
 my %hostile = (
 	'integer' => [ @integers, 2147483647, -2147483648 ],
@@ -163,6 +164,7 @@ ALTER TABLE hostile.orders ALTER customer TYPE bigint;
 CREATE TABLE hostile.empty (LIKE hostile.orders);
 CREATE VIEW hostile.view AS SELECT * FROM hostile.orders;
 CREATE INDEX index ON hostile.orders (at);
+SELECT segment.create_dictionary('hostile_text', 'text'), segment.create_dictionary('hostile_uuid', 'uuid');
 CREATE TABLE hostile.result (function text, statement text, state text, message text);
 CREATE FUNCTION hostile.attempt(statement text, OUT state text, OUT message text) LANGUAGE plpgsql AS $$
 BEGIN
@@ -220,7 +222,8 @@ SELECT oid::regtype, typsend::regproc FROM pg_type
 WHERE typnamespace = 'segment'::regnamespace AND typtype = 'b' AND typcategory <> 'A' AND typreceive <> 0 AND typsend <> 0
 ORDER BY 1});
 my %is_own = map { $_->[0] => 1 } rows(
-	q{SELECT oid::regtype FROM pg_type WHERE typnamespace = 'segment'::regnamespace AND typcategory <> 'A'});
+	q{SELECT oid::regtype FROM pg_type WHERE typnamespace = 'segment'::regnamespace AND typcategory <> 'A'
+  AND typrelid NOT IN (SELECT oid FROM pg_class WHERE relkind <> 'c')}); # tables are no types of ours
 cmp_ok(scalar(@functions), '>', 20, 'the catalog lists the functions');
 cmp_ok(scalar(@types), '>', 1, 'the catalog lists the types');
 
