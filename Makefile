@@ -56,7 +56,7 @@ help:
 	@echo 'make install [DESTDIR=D]  install it'
 	@echo 'make installcheck         regression, isolation and TAP tests on a running server'
 	@echo 'make unit                 core unit tests under AddressSanitizer and UBSan (CMake)'
-	@echo 'make fuzz                 readers of external bytes under libFuzzer (clang)'
+	@echo 'make fuzz                 readers of external bytes, and set operations, under libFuzzer (clang)'
 	@echo 'make bench                every benchmark beside its peer; bench-kmeans etc. for one'
 	@echo 'make check-core-purity    core never includes the server'
 	@echo 'make check-boundary       no entry past the guard, one setjmp, no threads, output or signals'
@@ -95,11 +95,14 @@ unit: unit-build
 # Needs clang: make fuzz CLANGXX=clang++-14 FUZZ_SECONDS=600
 CLANGXX ?= clang++
 FUZZ_SECONDS ?= 60
+FUZZERS = $(basename $(notdir $(sort $(wildcard test/fuzz/*_fuzz.cpp))))
 fuzz:
 	cmake -S . -B build/fuzz -DCMAKE_CXX_COMPILER=$(CLANGXX) -DPGSEG_SANITIZE=ON -DPGSEG_FUZZ=ON
-	cmake --build build/fuzz --target decode_fuzz -j$(shell nproc)
-	mkdir -p build/fuzz/corpus
-	build/fuzz/decode_fuzz -max_total_time=$(FUZZ_SECONDS) build/fuzz/corpus
+	cmake --build build/fuzz --target $(FUZZERS) -j$(shell nproc)
+	set -e; for fuzzer in $(FUZZERS); do \
+	  mkdir -p build/fuzz/corpus/$$fuzzer; \
+	  build/fuzz/$$fuzzer -max_total_time=$(FUZZ_SECONDS) build/fuzz/corpus/$$fuzzer; \
+	done
 
 bench:
 	test/bench/run.sh

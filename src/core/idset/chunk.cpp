@@ -27,8 +27,9 @@ void add_to_bitmap(const Chunk& chunk, std::uint64_t* words) {
             return;
         case ChunkKind::kRuns:
             for (std::uint32_t r = 0; r < chunk.run_count; ++r)
-                set_bits(words, chunk.values[2 * r],
-                         std::uint32_t{chunk.values[2 * r]} + chunk.values[2 * r + 1]);
+                set_bits(
+                    words, chunk.values[2 * r],
+                    std::min(std::uint32_t{chunk.values[2 * r]} + chunk.values[2 * r + 1], kChunkIds - 1));
             return;
         case ChunkKind::kBitmap:
             for (std::size_t w = 0; w < kBitmapWords; ++w)

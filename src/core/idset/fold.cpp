@@ -1,6 +1,7 @@
 #include "core/idset/fold.hpp"
 
 #include <algorithm>
+#include <optional>
 
 #include "core/idset/algebra.hpp"
 
@@ -49,22 +50,28 @@ void IntersectionFold::add(const SetView& set, Interrupt& interrupt) {
 }
 
 void IntersectionFold::fold(Interrupt& interrupt) {
+    if (waiting_.size() < 2)
+        return;
     std::sort(waiting_.begin(), waiting_.end(), [](const SetImage& a, const SetImage& b) {
         return a.view().cardinality() < b.view().cardinality();
     });
-    SetImage left(std::move(waiting_.front()));
-    for (std::size_t i = 1; i < waiting_.size() && !left.view().empty(); ++i) {
+    // The waiting sets stay as they are until all is done: a step may be interrupted.
+    std::optional<SetImage> left;
+    for (std::size_t i = 1; i < waiting_.size(); ++i) {
+        const SetView smaller = left ? left->view() : waiting_.front().view();
+        if (smaller.empty())
+            break;
         SetWriter writer(memory_, dictionary_);
-        intersect(left.view(), waiting_[i].view(), writer, interrupt);
-        left = SetImage(writer, memory_);
+        intersect(smaller, waiting_[i].view(), writer, interrupt);
+        left.emplace(writer, memory_);
     }
-    if (left.view().empty())
+    if (left->view().empty())
         return become_empty();
-    lowest_ = left.view().lowest();
-    highest_ = left.view().highest();
+    lowest_ = left->view().lowest();
+    highest_ = left->view().highest();
+    waiting_bytes_ = left->size();
     waiting_.clear();
-    waiting_bytes_ = left.size();
-    waiting_.push_back(std::move(left));
+    waiting_.push_back(std::move(*left));
 }
 
 std::int64_t IntersectionFold::cardinality(Interrupt& interrupt) {

@@ -12,8 +12,6 @@ namespace {
 
 constexpr std::size_t kFirstList = 64;
 constexpr std::size_t kFirstTable = 32;
-// Ids that wait on the list before crowded chunks take theirs.
-constexpr std::size_t kBatch = 256;
 
 }  // namespace
 
@@ -108,26 +106,25 @@ void SetBuilder::grow_table() {
             insert(crowd);
 }
 
-// Ids of crowded chunks leave the list.
-void SetBuilder::drain_list() {
-    const std::size_t end = listed();
-    if (crowded_count_ == 0)
-        return keep_listed(end);
-    std::size_t kept = drained_;
-    for (std::size_t i = drained_; i < end; ++i) {
-        const std::uint64_t value = list_[i];
-        if (std::uint64_t* words = find(value >> 16))
+// What has arrived goes to the bitmaps of crowded chunks and on the list.
+void SetBuilder::put_away(Interrupt& interrupt) {
+    written_ = written_ && arrived_ == 0;
+    if (listed_ + arrived_ > list_.size())
+        make_room(interrupt);
+    for (std::size_t i = 0; i < arrived_; ++i) {
+        const std::uint64_t value = arrivals_[i];
+        std::uint64_t* const words = crowded_count_ != 0 ? find(value >> 16) : nullptr;
+        if (words != nullptr)
             set_bit(words, static_cast<std::uint16_t>(value));
         else
-            list_[kept++] = value;
+            list_[listed_++] = value;
     }
-    keep_listed(kept);
+    arrived_ = 0;
 }
 
 void SetBuilder::sort_list(Interrupt& interrupt) {
-    drain_list();
-    sort_ids({list_.data(), listed()}, memory_, interrupt);
-    keep_listed(drop_repeats({list_.data(), listed()}));
+    sort_ids({list_.data(), listed_}, memory_, interrupt);
+    listed_ = drop_repeats({list_.data(), listed_});
     interrupt.poll();
     promote_crowds(interrupt);
 }
@@ -137,11 +134,10 @@ void SetBuilder::sort_list(Interrupt& interrupt) {
 void SetBuilder::promote_crowds(Interrupt& interrupt) {
     WorkMeter meter(interrupt);
     std::size_t kept = 0;
-    const std::size_t listed_before = listed();
-    for (std::size_t begin = 0; begin < listed_before;) {
+    for (std::size_t begin = 0; begin < listed_;) {
         const std::uint64_t key = list_[begin] >> 16;
         std::size_t end = begin + 1;
-        while (end < listed_before && list_[end] >> 16 == key)
+        while (end < listed_ && list_[end] >> 16 == key)
             ++end;
         meter.done(end - begin);
         if (end - begin >= kCrowd) {
@@ -153,32 +149,24 @@ void SetBuilder::promote_crowds(Interrupt& interrupt) {
                 list_[kept++] = list_[begin++];
         }
     }
-    keep_listed(kept);
+    listed_ = kept;
 }
 
 void SetBuilder::grow_list(Interrupt& interrupt) {
-    const std::size_t kept = listed();
     Vector<std::uint64_t> larger(std::max(kFirstList, 2 * list_.size()), boost::container::default_init,
                                  Allocator<std::uint64_t>(memory_));
-    for (std::size_t at = 0; at < kept; at += WorkMeter::kUnitsPerPoll) {
-        std::copy_n(list_.data() + at, std::min<std::size_t>(WorkMeter::kUnitsPerPoll, kept - at),
+    for (std::size_t at = 0; at < listed_; at += WorkMeter::kUnitsPerPoll) {
+        std::copy_n(list_.data() + at, std::min<std::size_t>(WorkMeter::kUnitsPerPoll, listed_ - at),
                     larger.data() + at);
         interrupt.poll();
     }
     list_.swap(larger);
-    keep_listed(kept);
 }
 
 void SetBuilder::make_room(Interrupt& interrupt) {
-    written_ = false;
-    drain_list();
-    if (listed() == list_.size()) {
-        sort_list(interrupt);
-        if (2 * listed() >= list_.size())
-            grow_list(interrupt);
-    }
-    const std::size_t room = list_.size() - listed();
-    limit_ = next_ + (crowded_count_ == 0 ? room : std::min(room, kBatch));
+    sort_list(interrupt);
+    if (2 * (listed_ + kArrivals) > list_.size())
+        grow_list(interrupt);
 }
 
 void SetBuilder::join_spans() {
@@ -197,6 +185,7 @@ void SetBuilder::join_spans() {
 }
 
 void SetBuilder::write(SetWriter& out, Interrupt& interrupt) {
+    put_away(interrupt);
     sort_list(interrupt);
     join_spans();
     Vector<Crowd> crowds(memory_);
@@ -211,7 +200,7 @@ void SetBuilder::write(SetWriter& out, Interrupt& interrupt) {
     std::size_t span = 0;
     std::size_t crowd = 0;
     std::size_t at = 0;
-    const auto listed_key = [&] { return list_.data() + at < next_ ? list_[at] >> 16 : kNone; };
+    const auto listed_key = [&] { return at < listed_ ? list_[at] >> 16 : kNone; };
     for (;;) {
         const std::uint64_t span_key = span < spans_.size() ? spans_[span].key : kNone;
         const std::uint64_t crowd_key = crowd < crowds.size() ? crowds[crowd].key : kNone;
@@ -250,11 +239,10 @@ std::int64_t SetBuilder::cardinality(Interrupt& interrupt) {
 }
 
 std::uint64_t SetBuilder::image_size(Interrupt& interrupt) {
-    if (!written_) {
+    if (!written_ || arrived_ != 0) {
         writer_.start(dictionary_);
         write(writer_, interrupt);
         written_ = true;
-        limit_ = next_;  // so that the next id is noticed
     }
     return writer_.image_size();
 }

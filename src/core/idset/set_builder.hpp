@@ -1,9 +1,7 @@
 // Gathers ids and sets in any order, with repeats, into one set: the state of the aggregates. Three stores:
 // full chunks as stretches, crowded chunks as bitmaps found by hashing their key, and the rest as a list of
-// ids that is sorted when it is full. Ids go on the
-// list first and leave it in batches, so that bitmaps beyond the cache are fetched side by side. A chunk is
-// crowded once the list holds as many of its ids as would fill a bitmap's memory, so nothing takes more room
-// than it would in the list.
+// ids that is sorted when it is full. A chunk is crowded once the list holds as many of its ids as would fill
+// a bitmap's memory, so nothing takes more room than it would in the list.
 #pragma once
 
 #include <cstdint>
@@ -28,9 +26,9 @@ class SetBuilder {
 
     // Amortised constant time.
     void add(std::int64_t id, Interrupt& interrupt) {
-        if (next_ == limit_)
-            make_room(interrupt);
-        *next_++ = ordered(id);
+        if (arrived_ == kArrivals)
+            put_away(interrupt);
+        arrivals_[arrived_++] = ordered(id);
     }
     // lowest..highest, inclusive; nothing when they are out of order. Constant time per range, and for the
     // chunks at its ends.
@@ -43,7 +41,7 @@ class SetBuilder {
     void write(SetWriter& out, Interrupt& interrupt);
     std::int64_t cardinality(Interrupt& interrupt);
 
-    bool empty() const { return listed() == 0 && crowded_count_ == 0 && spans_.empty(); }
+    bool empty() const { return arrived_ == 0 && listed_ == 0 && crowded_count_ == 0 && spans_.empty(); }
     std::uint32_t dictionary() const { return dictionary_; }
 
     // The image of all that was gathered, as a pair of calls: its size, then the image in that many bytes.
@@ -68,35 +66,33 @@ class SetBuilder {
                 return crowd.words;
         }
     }
-    std::size_t listed() const { return static_cast<std::size_t>(next_ - list_.data()); }
-    void keep_listed(std::size_t count) {
-        next_ = list_.data() + count;
-        drained_ = count;
-    }
     std::uint64_t* find_or_make(std::uint64_t key);
     void insert(Crowd crowd);
     void grow_table();
-    void drain_list();
+    void put_away(Interrupt& interrupt);
     void sort_list(Interrupt& interrupt);
     void grow_list(Interrupt& interrupt);
     void make_room(Interrupt& interrupt);
     void promote_crowds(Interrupt& interrupt);
     void join_spans();
 
-    // What add() touches comes first, so that it shares a cache line: groups are visited at random.
-    std::uint64_t* next_ = nullptr;   // where the list goes on
-    std::uint64_t* limit_ = nullptr;  // where it is looked after
+    // Ids that just came. What add() touches lies together, in few lines and one page of memory, because
+    // groups are visited at random; from here ids go on in a batch, whose cache misses overlap.
+    static constexpr std::size_t kArrivals = 31;
+    std::size_t arrived_ = 0;
+    std::uint64_t arrivals_[kArrivals];
+
     MemoryResource* memory_;
     std::uint32_t dictionary_;
     Vector<std::uint64_t> list_;  // its size is its capacity
-    std::size_t drained_ = 0;     // so many of the list are known to be in no crowded chunk
-    Vector<Crowd> crowds_;        // open addressing; its size is a power of two or zero
+    std::size_t listed_ = 0;
+    Vector<Crowd> crowds_;  // open addressing; its size is a power of two or zero
     std::size_t crowded_count_ = 0;
     int shift_ = 64;
     Vector<Span> spans_;
     std::size_t joined_spans_ = 0;  // at the last join
     SetWriter writer_;
-    bool written_ = false;  // writer_ has all that was gathered
+    bool written_ = false;  // writer_ has all that was put away
 };
 
 }  // namespace seg::core::idset

@@ -217,33 +217,45 @@ std::uint32_t select_in(const Chunk& chunk, std::uint32_t n) {
 
 }  // namespace
 
+std::uint64_t SetView::entry_ids(std::size_t index) const {
+    if (static_cast<ChunkKind>(places_[index] & 3) == ChunkKind::kFull)
+        return (entry_last_key(index) - entry_key(index) + 1) * kChunkIds;
+    return (keys_[index] & 0xffff) + 1;
+}
+
+// The directory alone knows how many ids come before a chunk.
 std::int64_t SetView::rank(std::int64_t id) const {
     if (empty() || id < lowest_)
         return 0;
     if (id >= highest_)
         return cardinality_;
     const std::uint64_t key = key_of(id);
-    std::uint64_t rank = 0;
-    for (ChunkCursor at(*this); !at.done() && at.chunk().key <= key; at.next()) {
-        const Chunk& chunk = at.chunk();
-        if (chunk.last_key() < key)
-            rank += chunk.ids();
+    auto rank = static_cast<std::uint64_t>(std::upper_bound(loose_, loose_ + loose_count_, id) - loose_);
+    for (std::size_t i = 0; i < chunk_count_ && entry_key(i) <= key; ++i) {
+        if (entry_last_key(i) < key)
+            rank += entry_ids(i);
         else
-            rank += (key - chunk.key) * kChunkIds + rank_in_chunk(chunk, low_of(id));
+            rank += (key - entry_key(i)) * kChunkIds + rank_in_chunk(entry(i), low_of(id));
     }
     return static_cast<std::int64_t>(rank);
 }
 
 std::int64_t SetView::select(std::int64_t n) const {
     auto left = static_cast<std::uint64_t>(n);
-    for (ChunkCursor at(*this); !at.done(); at.next()) {
-        const Chunk& chunk = at.chunk();
-        if (left < chunk.ids())
-            return id_of(chunk.key + left / kChunkIds,
-                         select_in(chunk, static_cast<std::uint32_t>(left % kChunkIds)));
-        left -= chunk.ids();
+    std::size_t loose = 0;
+    for (std::size_t i = 0; i < chunk_count_; ++i) {
+        const std::int64_t first = id_of(entry_key(i), 0);
+        for (; loose < loose_count_ && loose_[loose] < first; ++loose)
+            if (left-- == 0)
+                return loose_[loose];
+        if (left < entry_ids(i))
+            return id_of(entry_key(i) + left / kChunkIds,
+                         select_in(entry(i), static_cast<std::uint32_t>(left % kChunkIds)));
+        left -= entry_ids(i);
     }
-    corrupted("it has fewer ids than it says");
+    if (left >= loose_count_ - loose)
+        corrupted("it has fewer ids than it says");
+    return loose_[loose + left];
 }
 
 void ChunkCursor::load() {

@@ -98,9 +98,10 @@ class SetView {
 
     // Logarithmic in the chunks, then in the chunk.
     bool contains(std::int64_t id) const;
-    // Number of ids <= id. Linear in the chunks before it.
+    // Number of ids <= id. Linear in the directory entries before it.
     std::int64_t rank(std::int64_t id) const;
-    // The id with n smaller ones; n < cardinality. Linear in the chunks before it.
+    // The id with n smaller ones; n < cardinality. Linear in the directory entries, and in the loose ids
+    // between them.
     std::int64_t select(std::int64_t n) const;
 
     // Reads an external image, server word excluded from the checks, of which everything is validated so that
@@ -117,6 +118,7 @@ class SetView {
     std::size_t find_entry(std::uint64_t key, std::size_t from) const;
     std::uint64_t entry_key(std::size_t index) const { return keys_[index] >> 16; }
     std::uint64_t entry_last_key(std::size_t index) const;
+    std::uint64_t entry_ids(std::size_t index) const;
     Chunk entry(std::size_t index) const;
 
     std::span<const std::byte> image_;

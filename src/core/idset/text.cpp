@@ -10,6 +10,7 @@ namespace {
 
 // Room for the longest number, "-9223372036854775808".
 constexpr std::size_t kLongestNumber = 20;
+constexpr std::string_view kSpaces = " \t\n\r\v\f";
 
 char* put_number(char* at, std::int64_t value) {
     return std::to_chars(at, at + kLongestNumber, value).ptr;
@@ -28,7 +29,7 @@ class TextReader {
     explicit TextReader(std::string_view text) : text_(text) {}
 
     void skip_spaces() {
-        while (!text_.empty() && std::strchr(" \t\n\r\v\f", text_.front()) != nullptr)
+        while (!text_.empty() && kSpaces.find(text_.front()) != std::string_view::npos)
             text_.remove_prefix(1);
     }
     bool take(char wanted) {
