@@ -1,4 +1,5 @@
 // Every reader of external bytes: anything may come in, and only core::Error may come out.
+#include <cstdio>
 #include <cstring>
 #include <vector>
 
@@ -7,6 +8,7 @@
 #include "core/clustering/clustering.hpp"
 #include "core/clustering/kmeans_state.hpp"
 #include "core/rfm/facts.hpp"
+#include "idset_sequence.hpp"
 
 namespace {
 
@@ -49,6 +51,18 @@ void read_facts(std::span<const std::byte> bytes) {
         __builtin_trap();
 }
 
+// An accepted image must be the only one of its set; one that is not is read as a damaged stored value.
+void read_idset(const Image& image) {
+    try {
+        const seg::test::Bytes whole(image.whole());
+        seg::test::read_damaged(whole.span());
+        seg::test::offer_image(whole.span());
+    } catch (const std::logic_error& error) {
+        std::fprintf(stderr, "%s\n", error.what());
+        __builtin_trap();
+    }
+}
+
 template <typename Read>
 void attempt(Read&& read) {
     try {
@@ -66,5 +80,6 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     attempt([&] { read_clustering(image); });
     attempt([&] { clustering::KmeansState::read_options(image.body(), interrupt); });
     attempt([&] { read_facts(bytes); });
+    read_idset(image);
     return 0;
 }

@@ -35,6 +35,8 @@ my %sane = (
 	'timestamp with time zone' => q{('2024-05-05 00:00+00'::timestamptz + n * '1 day'::interval)},
 	'timestamp without time zone' => q{('2024-05-05'::timestamp + n * '1 day'::interval)},
 	'regclass' => q{'hostile.orders'::regclass},
+	'oid' => '20::oid',
+	'"char"' => q{'x'::"char"},
 	'double precision[]' => 'ARRAY[n, n % 3]::float8[]',
 	'anyelement' => 'n',
 	'anynonarray' => 'n',
@@ -88,6 +90,7 @@ my %hostile = (
 	'timestamp with time zone' => \@times,
 	'timestamp without time zone' => \@times,
 	'interval' => [ map { "'$_'" } '0', '-1 day', '1 microsecond', '100000 years' ],
+	'oid' => [ 0, 4294967295 ],
 	'regclass' => [ 0, 4294967295, q{'pg_class'}, q{'hostile.empty'}, q{'hostile.view'}, q{'hostile.index'} ],
 	'record' => [],);
 

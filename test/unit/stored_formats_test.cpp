@@ -1,9 +1,11 @@
 // Values of released versions stay readable for ever: bytes as each version wrote them.
+#include <string>
 #include <string_view>
 #include <vector>
 
 #include "core/clustering/clustering.hpp"
 #include "core/clustering/kmeans_state.hpp"
+#include "core/idset/set_builder.hpp"
 #include "testing.hpp"
 
 namespace {
@@ -86,6 +88,95 @@ TEST(StoredFormats, ClusteringVersion1) {
     EXPECT_EQ(model.nearest(row).cluster, 1);
 }
 
+// Sets of ids, as ranges beside the bytes that version 1 writes for them.
+struct StoredSet {
+    std::string hex;
+    std::vector<std::pair<std::int64_t, std::int64_t>> ranges;
+    std::uint32_t dictionary = 0;
+};
+
+std::string repeat(std::string_view part, int times) {
+    std::string whole;
+    for (; times != 0; --times)
+        whole += part;
+    return whole;
+}
+
+StoredSet array_and_loose_id() {
+    StoredSet stored{
+        "4901010001000000010000000c00000000000000000000000000000040420f000000000043e984c563cc6214"
+        "0a0000000000008040420f00000000000000010008001b0040007d00d80057010002d902e803000000000000",
+        {{1'000'000, 1'000'000}}};
+    for (std::int64_t i = 0; i <= 10; ++i)
+        stored.ranges.push_back({i * i * i, i * i * i});
+    return stored;
+}
+
+// The even ids of a chunk, then a run, whose place counts from before the bitmap, and two loose ids.
+StoredSet bitmap_and_run() {
+    StoredSet stored{
+        "4901010002000000020000000c800000000000000000000000000000410d030000000000d8d2aed05744dbf6ff7f00000000"
+        "00800900010000000080400d030000000000410d030000000000" +
+            repeat("55", 8192) + "01000000090000000200000001400000",
+        {{65536, 65545}, {200'000, 200'001}}};
+    for (std::int64_t id = 0; id < 65536; id += 2)
+        stored.ranges.push_back({id, id});
+    return stored;
+}
+
+std::vector<StoredSet> sets_version1() {
+    return {
+        {"49010000", {}},
+        {"490100010700000000000000", {}, 7},
+        {"49010000fbffffffffffffff", {{-5, -5}}},
+        {"4901000000000000000000800000000000000000ffffffffffffff7f",
+         {{INT64_MIN, INT64_MIN}, {0, 0}, {INT64_MAX, INT64_MAX}}},
+        {"490100010700000000000000010000000000000002000000000000000300000000000000", {{1, 3}}, 7},
+        array_and_loose_id(),
+        // An array and two runs, on both sides of zero.
+        {"4901010002000000000000000004000000000000fdffffffffffffffcf0700000000000048fa7d9ccaed9c20"
+         "0200ffffffffff7ffc03000000000080fdfffeffffff020000001400e803e703000000000d000000",
+         {{-3, 20}, {1000, 1999}}},
+        {"4901010100286bee00000000010000000000000088130000000000000100000000000000"
+         "88130000000000002c7fbf576fda79398713000000000080010001008713000001000000",
+         {{1, 5000}},
+         4'000'000'000},
+        bitmap_and_run(),
+        // Stretches of full chunks, also longer than one entry can say.
+        {"490101000300000000000000414b4e00000000000000ffffffffffffffff000000010000cb8c9999d3a1bb38"
+         "0000ffffffffff7f404b4c0000000080000000000001008001000000404b0000330100000100000003000000",
+         {{-65536, 5'000'000}, {std::int64_t{1} << 40, (std::int64_t{1} << 40) + 65535}}},
+        {"490101000300000000000000ffffffffffffff7f0100000000000080ffffffffffffffffbc9f96ba4717e0ed"
+         "feff000000000000ffff010000000000ffff01000000004001000100feff000001000000fffffffffbffffff",
+         {{-INT64_MAX, -1}}},
+    };
+}
+
+TEST(StoredFormats, IdsetVersion1) {
+    NoInterrupt interrupt;
+    CountingResource memory;
+    for (const StoredSet& stored : sets_version1()) {
+        SCOPED_TRACE(stored.hex.substr(0, 90));
+        Image image(stored.hex);
+        idset::SetView::validate(image.whole(), &memory, interrupt);
+        const idset::SetView set(image.whole());
+        EXPECT_EQ(set.dictionary(), stored.dictionary);
+        idset::SetBuilder builder(&memory, stored.dictionary);
+        std::int64_t cardinality = 0;
+        for (const auto& [lowest, highest] : stored.ranges) {
+            builder.add_range(lowest, highest, interrupt);
+            cardinality += highest - lowest + 1;
+            EXPECT_TRUE(set.contains(lowest) && set.contains(highest));
+            EXPECT_EQ(set.rank(highest) - set.rank(lowest), highest - lowest);
+        }
+        EXPECT_EQ(set.cardinality(), cardinality);
+        ASSERT_EQ(builder.image_size(interrupt), image.whole().size());
+        Image written(repeat("00", static_cast<int>(image.body().size())));
+        builder.write_image({written.bytes(), image.whole().size()}, interrupt);
+        EXPECT_TRUE(std::ranges::equal(written.body(), image.body()));
+    }
+}
+
 TEST(StoredFormats, EveryTruncationIsRefused) {
     NoInterrupt interrupt;
     for (std::size_t digits = 0; digits < kKmeansStateVersion1.size(); digits += 2) {
@@ -97,6 +188,16 @@ TEST(StoredFormats, EveryTruncationIsRefused) {
         Image image(kClusteringVersion1.substr(0, digits));
         EXPECT_EQ(error_code([&] { ClusteringView::validate(image.body()); }), Errc::kBadBinary) << digits;
     }
+    CountingResource memory;
+    for (const StoredSet& stored : sets_version1())
+        // Without whole ids at its end, a flat set with fewer ids is left.
+        if (stored.hex.starts_with("490101"))
+            for (std::size_t digits = 0; digits < stored.hex.size(); digits += digits < 400 ? 2 : 64) {
+                Image image(std::string_view(stored.hex).substr(0, digits));
+                EXPECT_EQ(error_code([&] { idset::SetView::validate(image.whole(), &memory, interrupt); }),
+                          Errc::kBadBinary)
+                    << digits;
+            }
 }
 
 }  // namespace
