@@ -132,3 +132,31 @@ SELECT bool_and(members::text::idset = members) FROM sets;
 -- Cardinality and ends come from the start of a stored value: no page of the rest is read.
 SELECT pg_column_size(members) > 8000 AS large, cardinality(members), lower(members), upper(members) FROM sets WHERE name = 'thirds';
 DROP TABLE sets, copy;
+
+-- Sets of one size, one after the other, kept by address or by copy: stored inline and compressed.
+CREATE TABLE packed (k int, members idset) WITH (toast_tuple_target = 8160);
+ALTER TABLE packed ALTER members SET STORAGE main;
+INSERT INTO packed SELECT k, idset_agg(j * 2) | idset_agg(1000000 + j * j * (k % 3 + 1)) FROM generate_series(1, 12) k, generate_series(1, 600) j GROUP BY k;
+SELECT count(*) FILTER (WHERE 1000004::bigint <@ members) AS packed,
+       count(*) FILTER (WHERE 1000004::bigint <@ (members | '{}')) AS in_memory FROM packed;
+SELECT count(*) FROM packed, LATERAL (VALUES (members), (members | '{}'), (members)) v(s), generate_series(1000000, 1000010) id WHERE id <@ s;
+DROP TABLE packed;
+
+-- Two sets in turn, each met often, and more sets than are remembered.
+SELECT count(*) FROM (SELECT k, idset_agg(j * k) AS s FROM generate_series(1, 200) k, generate_series(1, 200) j GROUP BY k OFFSET 0) made, generate_series(1, 50) id WHERE id <@ s;
+
+-- The first set of a union waits as it is, and a dictionary is seen in every form of a state.
+SET pg_segment.max_memory = '8MB';
+CREATE TEMP TABLE striped AS SELECT ('{' || string_agg(g * 65536 || '-' || g * 65536 + 1999, ',') || '}')::idset AS s FROM generate_series(1::bigint, 5000) g;
+SELECT pg_column_size(s) < 100000 AS small, s::text::idset = s AS reads_back FROM striped;
+SELECT union_agg(s) = (SELECT s FROM striped) AS one_set FROM striped;
+SELECT pg_temp.state_of('SELECT segment.union_agg(s) FROM (SELECT s FROM striped UNION ALL SELECT ''{1}'') two');
+RESET pg_segment.max_memory;
+SELECT '{65536-131071,0-5,131072}'::idset AS a_full_chunk;
+CREATE AGGREGATE pg_temp.part_union(idset) (SFUNC = idset_union_transition, STYPE = idset, COMBINEFUNC = idset_union_transition, PARALLEL = SAFE);
+CREATE TEMP TABLE parts AS SELECT 1 AS k, pg_temp.part_union(s) AS s FROM (VALUES ('{1-100}@5'::idset)) v(s)
+UNION ALL SELECT 2, pg_temp.part_union(s) FROM (VALUES ('{7,9}'::idset)) v(s);
+SELECT pg_temp.state_of('SELECT segment.union_agg(s ORDER BY k) FROM parts'), pg_temp.state_of('SELECT segment.union_agg(s ORDER BY -k) FROM parts');
+SELECT pg_temp.state_of('SELECT 1::bigint OPERATOR(segment.<@) s FROM parts WHERE k = 2');
+CREATE AGGREGATE pg_temp.from_set(bigint) (SFUNC = idset_transition, STYPE = idset, FINALFUNC = idset_union_final, INITCOND = '{1,2,3}');
+SELECT pg_temp.from_set(id) FROM unnest('{10,20}'::bigint[]) id;

@@ -26,6 +26,8 @@ int sqlstate_of(core::Errc code) {
             return ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE;
         case core::Errc::kTooBig:
             return ERRCODE_PROGRAM_LIMIT_EXCEEDED;
+        case core::Errc::kSyntax:
+            return ERRCODE_SYNTAX_ERROR;
         case core::Errc::kBadText:
             return ERRCODE_INVALID_TEXT_REPRESENTATION;
         case core::Errc::kBadBinary:

@@ -67,11 +67,18 @@ struct IdsInProgress {
 }  // namespace
 
 PGSEG_FUNCTION(pgseg_idset_in) {
-    TemporaryContext work;
+    const char* const letters = PG_GETARG_CSTRING(0);
     ServerInterrupt interrupt;
+    // What our own output gives is read whatever the settings are: a dump must not depend on them.
+    TemporaryContext unlimited(ContextResource::Limit::kNone);
+    SetWriter ascending(&unlimited.resource());
+    if (const auto dictionary = read_ascending_text(letters, ascending, &unlimited.resource(), interrupt)) {
+        ascending.set_dictionary(*dictionary);
+        return set_datum(ascending);
+    }
+    TemporaryContext work;
     SetBuilder builder(&work.resource());
-    const std::uint32_t dictionary = read_text(PG_GETARG_CSTRING(0), builder, interrupt);
-    SetWriter writer(&work.resource(), dictionary);
+    SetWriter writer(&work.resource(), read_text(letters, builder, interrupt));
     builder.write(writer, interrupt);
     return set_datum(writer);
 }

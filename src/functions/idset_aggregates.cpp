@@ -64,10 +64,13 @@ Datum add_id(const AggregateMemory& memory, bool is_null, Datum state, std::int6
             return state;
         }
     }
-    auto* small =
-        is_null ? new_gathering(Gathering::kFirstBytes) : const_cast<struct varlena*>(detoasted(state));
-    if (struct varlena* changed = add_small(small, id))
-        return PointerGetDatum(changed);
+    // A state may begin as a finished set.
+    if (is_null || SetArgument(state).form() == Form::kGathering) {
+        auto* small =
+            is_null ? new_gathering(Gathering::kFirstBytes) : const_cast<struct varlena*>(detoasted(state));
+        if (struct varlena* changed = add_small(small, id))
+            return PointerGetDatum(changed);
+    }
     Builder* builder = expand(memory, false, state);
     builder->state().add(id, interrupt);
     return builder->datum();

@@ -53,7 +53,9 @@ std::span<const std::int64_t> SetArgument::gathered() const {
 void SetArgument::add_to(core::idset::SetBuilder& builder, core::Interrupt& interrupt) const {
     if (form() != Form::kGathering)
         return builder.add_set(view(), interrupt);
-    for (const std::int64_t id : gathered())
+    const std::span<const std::int64_t> ids = gathered();
+    builder.join({static_cast<std::int64_t>(ids.size()), 0, 0, 0, 0});
+    for (const std::int64_t id : ids)
         builder.add(id, interrupt);
 }
 

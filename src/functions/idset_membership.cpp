@@ -42,8 +42,8 @@ class Membership {
     bool is_for(const struct varlena* raw) const {
         if (raw_ == nullptr || VARSIZE_ANY(raw) != raw_size_)
             return false;
-        if (raw_size_ > kComparedWhole && lies_in_memory(raw))
-            return raw == raw_ && memcmp(raw, start_, kComparedStart) == 0;
+        if (copy_ == nullptr)
+            return raw == raw_ && lies_in_memory(raw) && memcmp(raw, start_, kComparedStart) == 0;
         return memcmp(raw, copy_, raw_size_) == 0;
     }
 
@@ -64,21 +64,25 @@ class Membership {
 
     void forget() {
         raw_ = nullptr;
+        copy_ = nullptr;
         probe_.reset();
         set_.reset();
         uses_ = 0;
+        prepared_ = false;
         MemoryContext memory = memory_;
         call([memory]() noexcept { MemoryContextReset(memory); });
     }
 
-    bool contains(std::int64_t id) {
+    // May take memory_left bytes for the preparation.
+    template <typename MemoryLeft>
+    bool contains(std::int64_t id, const MemoryLeft& memory_left) {
         if (summary_.cardinality == 0 || id < summary_.lowest || id > summary_.highest)
             return false;
         if (probe_)
             return probe_->contains(id);
         fetch();
-        if (++uses_ * kBytesPerUse > set_->image().size() && uses_ > kFewUses)
-            prepare();
+        if (!prepared_ && ++uses_ * kBytesPerUse > set_->image().size() && uses_ > kFewUses)
+            prepare(memory_left());
         return set_->contains(id);
     }
 
@@ -111,10 +115,11 @@ class Membership {
         set_.emplace(image_of(whole));
     }
 
-    void prepare() {
+    void prepare(std::uint64_t memory_left) {
+        prepared_ = true;
         ContextResource resource(memory_, ContextResource::Limit::kNone);
         ServerInterrupt interrupt;
-        probe_.emplace(*set_, settings::max_memory() / 4, &resource, interrupt);
+        probe_.emplace(*set_, memory_left, &resource, interrupt);
     }
 
     MemoryContext memory_;  // reset with each new set
@@ -124,6 +129,7 @@ class Membership {
     char start_[kComparedStart];
     SetSummary summary_;
     std::uint64_t uses_ = 0;
+    bool prepared_ = false;  // or not worth it
     std::optional<SetView> set_;
     std::optional<Probe> probe_;
 };
@@ -134,10 +140,14 @@ class Memberships {
     explicit Memberships(MemoryContext memory) : memory_(memory) {}
 
     static bool contains(FunctionCallInfo fcinfo, int number, std::int64_t id) {
+        const auto* raw = reinterpret_cast<const struct varlena*>(PG_GETARG_POINTER(number));
+        // An object in memory can change behind its pointer.
+        if (VARATT_IS_EXTERNAL_EXPANDED(raw) || VARATT_IS_EXTERNAL_INDIRECT(raw))
+            return SetArgument(fcinfo, number).view().contains(id);
         auto* kept = static_cast<Memberships*>(fcinfo->flinfo->fn_extra);
         if (kept == nullptr)
             fcinfo->flinfo->fn_extra = kept = make_in<Memberships>(fcinfo->flinfo->fn_mcxt);
-        return kept->find(reinterpret_cast<const struct varlena*>(PG_GETARG_POINTER(number))).contains(id);
+        return kept->find(raw).contains(id, [kept]() { return kept->memory_left(); });
     }
 
   private:
@@ -156,11 +166,18 @@ class Memberships {
         if (slot == nullptr)
             slot = make_in<Membership>(memory_);
         if (!slot->is_for(raw)) {
-            if (MemoryContextMemAllocated(memory_, true) > settings::max_memory() / 4)
+            if (memory_left() == 0)
                 forget_all();
             slot->start(raw);
         }
         return *slot;
+    }
+
+    // All sets of a call site together take a quarter of pg_segment.max_memory for being prepared.
+    std::uint64_t memory_left() const {
+        const std::uint64_t limit = settings::max_memory() / 4;
+        const std::uint64_t used = MemoryContextMemAllocated(memory_, true);
+        return limit > used ? limit - used : 0;
     }
 
     void forget_all() {

@@ -7,8 +7,10 @@
 #include "core/base/error.hpp"
 #include "core/clustering/clustering.hpp"
 #include "core/clustering/kmeans_state.hpp"
+#include "core/idset/collection.hpp"
 #include "core/rfm/facts.hpp"
 #include "idset_sequence.hpp"
+#include "testing.hpp"
 
 namespace {
 
@@ -63,6 +65,16 @@ void read_idset(const Image& image) {
     }
 }
 
+void read_collection(const Image& image) {
+    seg::test::CountingResource memory;
+    NoInterrupt interrupt;
+    const auto one_byte = [](const char*) { return 1; };
+    idset::CollectionView::validate(image.whole(), one_byte, &memory, interrupt);
+    const idset::CollectionView collection(image.whole());
+    for (std::uint32_t i = 0; i < collection.count(); ++i)
+        collection.set(i).rank(collection.set(i).highest());
+}
+
 template <typename Read>
 void attempt(Read&& read) {
     try {
@@ -81,5 +93,6 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     attempt([&] { clustering::KmeansState::read_options(image.body(), interrupt); });
     attempt([&] { read_facts(bytes); });
     read_idset(image);
+    attempt([&] { read_collection(image); });
     return 0;
 }

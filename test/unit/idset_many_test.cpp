@@ -577,7 +577,7 @@ Fault fault_of(const std::string& text) {
 TEST(IdsetExpression, ErrorsNameThePlace) {
     const auto check = [](const char* text, const char* message, const char* detail) {
         const Fault fault = fault_of(text);
-        EXPECT_EQ(fault.code, kSyntaxError);
+        EXPECT_EQ(fault.code, Errc::kSyntax);
         EXPECT_EQ(fault.message, message);
         EXPECT_EQ(fault.detail, detail);
     };

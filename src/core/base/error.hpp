@@ -18,6 +18,7 @@ enum class Errc {
     kOutOfRange,       // a result that does not fit its type
     kTooBig,           // would pass a memory or size limit
     kBadText,          // malformed text form
+    kSyntax,           // malformed expression
     kBadBinary,        // malformed external representation
     kCorrupted,        // malformed stored value
     kNotSupported,     // known, but not available in this form

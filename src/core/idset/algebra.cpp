@@ -163,6 +163,17 @@ void intersect_arrays(const Chunk& a, const Chunk& b, const Found& found) {
     }
 }
 
+// Merging two arrays waits for a branch at each value. Through a bitmap none depends on the data, which pays
+// from some length on, unless one is so short that it can leap through the other.
+bool are_short(const Chunk& a, const Chunk& b) {
+    constexpr std::uint32_t kShort = 128;
+    return std::min(a.cardinality, b.cardinality) < kShort;
+}
+bool merge_is_faster(const Chunk& a, const Chunk& b) {
+    constexpr std::uint32_t kFewTogether = 2048;
+    return a.cardinality + b.cardinality < kFewTogether;
+}
+
 // Memory for the chunk that an operation makes.
 struct Scratch {
     alignas(64) std::uint64_t left[kBitmapWords];
@@ -207,7 +218,7 @@ struct Union {
             out.full(a.key, a.count);
             return true;
         }
-        if (!is_array(a) || !is_array(b))
+        if (!is_array(a) || !is_array(b) || !merge_is_faster(a, b))
             return false;
         std::uint16_t* const end = std::set_union(a.values, a.values + a.cardinality, b.values,
                                                   b.values + b.cardinality, scratch.values);
@@ -228,7 +239,7 @@ struct Intersection {
         if (!is_array(a) && !is_array(b))
             return false;
         std::uint32_t count = 0;
-        if (is_array(a) && is_array(b)) {
+        if (is_array(a) && is_array(b) && are_short(a, b)) {
             intersect_arrays(a, b, [&](std::uint16_t value) { scratch.values[count++] = value; });
         } else {
             const Chunk& array = is_array(a) ? a : b;
@@ -250,7 +261,7 @@ struct Difference {
         if (!is_array(a))
             return false;
         std::uint16_t* end = scratch.values;
-        if (is_array(b))
+        if (is_array(b) && are_short(a, b))
             end = std::set_difference(a.values, a.values + a.cardinality, b.values, b.values + b.cardinality,
                                       scratch.values);
         else
@@ -289,7 +300,7 @@ std::uint32_t shared_ids(const Chunk& a, const Chunk& b, Scratch& scratch) {
     if (is_full(b))
         return a.cardinality;
     std::uint32_t count = 0;
-    if (is_array(a) && is_array(b)) {
+    if (is_array(a) && is_array(b) && are_short(a, b)) {
         intersect_arrays(a, b, [&](std::uint16_t) { ++count; });
         return count;
     }

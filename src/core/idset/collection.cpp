@@ -206,7 +206,7 @@ class CollectionCheck {
         try {
             expression_.emplace(terms.text, length_, memory_, interrupt_);
         } catch (const Error& error) {
-            require(error.code() != kSyntaxError, "wrong expression");
+            require(error.code() != Errc::kSyntax, "wrong expression");
             throw;
         }
     }

@@ -139,7 +139,7 @@ class ExpressionParser {
         std::size_t character = 1;
         for (Characters all(text_.substr(0, place), length_); !all.done(); all.next())
             ++character;
-        throw Error(kSyntaxError,
+        throw Error(Errc::kSyntax,
                     "syntax error at character " + std::to_string(character) + " of the expression: " + what,
                     pointed_at(text_, length_, place), hint);
     }

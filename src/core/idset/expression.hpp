@@ -19,9 +19,6 @@ namespace seg::core::idset {
 // Bytes of the character that starts here, at least 1; depends on the encoding.
 using CharacterLength = int (*)(const char* text);
 
-// What an expression that cannot be read raises.
-inline constexpr Errc kSyntaxError = Errc::kBadText;
-
 class Expression {
   public:
     // Reads the text, of which a copy is kept. Errors name the place by characters, from 1, and show it.

@@ -35,7 +35,8 @@ void SetBuilder::add_range(std::int64_t lowest, std::int64_t highest, Interrupt&
     const auto part = [&](std::uint64_t key, std::uint32_t first, std::uint32_t last) {
         const std::uint16_t run[2] = {static_cast<std::uint16_t>(first),
                                       static_cast<std::uint16_t>(last - first)};
-        add_chunk({key, 1, last - first + 1, ChunkKind::kRuns, 1, run, nullptr}, interrupt);
+        const ChunkKind kind = last - first + 1 == kChunkIds ? ChunkKind::kFull : ChunkKind::kRuns;
+        add_chunk({key, 1, last - first + 1, kind, 1, run, nullptr}, interrupt);
     };
     const std::uint64_t first_key = key_of(lowest);
     const std::uint64_t last_key = key_of(highest);
@@ -50,10 +51,11 @@ void SetBuilder::add_range(std::int64_t lowest, std::int64_t highest, Interrupt&
 
 void SetBuilder::add_chunk(const Chunk& chunk, Interrupt& interrupt) {
     written_ = false;
+    spread_only(interrupt);
     if (chunk.kind == ChunkKind::kFull) {
         spans_.push_back({chunk.key, chunk.count});
         if (spans_.size() > 2 * joined_spans_ + 64)
-            join_spans();
+            join_spans(interrupt);
         return;
     }
     std::uint64_t* words = crowded_count_ != 0 ? find(chunk.key) : nullptr;
@@ -65,9 +67,34 @@ void SetBuilder::add_chunk(const Chunk& chunk, Interrupt& interrupt) {
         for_each_low(chunk, [&](std::uint32_t low) { add(id_of(chunk.key, low), interrupt); });
 }
 
+void SetBuilder::join(const SetSummary& summary) {
+    dictionary_ = combined_dictionary({!empty(), 0, 0, dictionary_, 0}, summary);
+}
+
+// Many forms of a set are far smaller than bitmaps, so the first one waits until there is a second.
+void SetBuilder::spread_only(Interrupt& interrupt) {
+    if (!only_)
+        return;
+    const SetImage image = std::move(*only_);
+    only_.reset();
+    WorkMeter meter(interrupt);
+    const SetView set = image.view();
+    for (ChunkCursor at(set); !at.done(); at.next()) {
+        add_chunk(at.chunk(), interrupt);
+        meter.done(64 + std::min<std::uint32_t>(at.chunk().cardinality, kBitmapWords));
+    }
+}
+
 void SetBuilder::add_set(const SetView& set, Interrupt& interrupt) {
-    const SetSummary gathered{!empty(), 0, 0, dictionary_, 0};
-    dictionary_ = combined_dictionary(gathered, set.summary());
+    const bool first = empty();
+    join(set.summary());
+    if (set.empty())
+        return;
+    written_ = false;
+    if (first) {
+        only_.emplace(set, memory_);
+        return;
+    }
     WorkMeter meter(interrupt);
     for (ChunkCursor at(set); !at.done(); at.next()) {
         add_chunk(at.chunk(), interrupt);
@@ -108,7 +135,10 @@ void SetBuilder::grow_table() {
 
 // What has arrived goes to the bitmaps of crowded chunks and on the list.
 void SetBuilder::put_away(Interrupt& interrupt) {
-    written_ = written_ && arrived_ == 0;
+    if (arrived_ == 0)
+        return;
+    written_ = false;
+    spread_only(interrupt);
     if (listed_ + arrived_ > list_.size())
         make_room(interrupt);
     for (std::size_t i = 0; i < arrived_; ++i) {
@@ -169,8 +199,12 @@ void SetBuilder::make_room(Interrupt& interrupt) {
         grow_list(interrupt);
 }
 
-void SetBuilder::join_spans() {
-    std::sort(spans_.begin(), spans_.end(), [](const Span& a, const Span& b) { return a.key < b.key; });
+void SetBuilder::join_spans(Interrupt& interrupt) {
+    WorkMeter meter(interrupt);
+    std::sort(spans_.begin(), spans_.end(), [&meter](const Span& a, const Span& b) {
+        meter.done(1);
+        return a.key < b.key;
+    });
     std::size_t kept = 0;
     for (const Span& span : spans_) {
         if (kept > 0 && spans_[kept - 1].key + spans_[kept - 1].count >= span.key) {
@@ -186,8 +220,15 @@ void SetBuilder::join_spans() {
 
 void SetBuilder::write(SetWriter& out, Interrupt& interrupt) {
     put_away(interrupt);
+    WorkMeter meter(interrupt);
+    if (only_) {
+        const SetView set = only_->view();
+        for (ChunkCursor at(set); !at.done(); at.next(), meter.done(64))
+            out.copy(at.chunk());
+        return;
+    }
     sort_list(interrupt);
-    join_spans();
+    join_spans(interrupt);
     Vector<Crowd> crowds(memory_);
     crowds.reserve(crowded_count_);
     for (const Crowd& crowd : crowds_)
@@ -195,7 +236,6 @@ void SetBuilder::write(SetWriter& out, Interrupt& interrupt) {
             crowds.push_back(crowd);
     std::sort(crowds.begin(), crowds.end(), [](const Crowd& a, const Crowd& b) { return a.key < b.key; });
 
-    WorkMeter meter(interrupt);
     constexpr std::uint64_t kNone = ~std::uint64_t{0};
     std::size_t span = 0;
     std::size_t crowd = 0;

@@ -5,10 +5,12 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <span>
 
 #include "core/base/interrupt.hpp"
 #include "core/base/memory.hpp"
+#include "core/idset/set_image.hpp"
 #include "core/idset/set_view.hpp"
 #include "core/idset/set_writer.hpp"
 
@@ -34,6 +36,9 @@ class SetBuilder {
     // chunks at its ends.
     void add_range(std::int64_t lowest, std::int64_t highest, Interrupt& interrupt);
     void add_chunk(const Chunk& chunk, Interrupt& interrupt);
+    // Says that what comes next has this summary: takes over its dictionary, or raises kInvalidArgument (see
+    // combined_dictionary).
+    void join(const SetSummary& summary);
     // Linear in the size of the set. Takes over the set's dictionary as combined_dictionary says.
     void add_set(const SetView& set, Interrupt& interrupt);
 
@@ -41,7 +46,9 @@ class SetBuilder {
     void write(SetWriter& out, Interrupt& interrupt);
     std::int64_t cardinality(Interrupt& interrupt);
 
-    bool empty() const { return arrived_ == 0 && listed_ == 0 && crowded_count_ == 0 && spans_.empty(); }
+    bool empty() const {
+        return arrived_ == 0 && listed_ == 0 && crowded_count_ == 0 && spans_.empty() && !only_;
+    }
     std::uint32_t dictionary() const { return dictionary_; }
 
     // The image of all that was gathered, as a pair of calls: its size, then the image in that many bytes.
@@ -74,7 +81,8 @@ class SetBuilder {
     void grow_list(Interrupt& interrupt);
     void make_room(Interrupt& interrupt);
     void promote_crowds(Interrupt& interrupt);
-    void join_spans();
+    void join_spans(Interrupt& interrupt);
+    void spread_only(Interrupt& interrupt);
 
     // Ids that just came. What add() touches lies together, in few lines and one page of memory, because
     // groups are visited at random; from here ids go on in a batch, whose cache misses overlap.
@@ -91,6 +99,7 @@ class SetBuilder {
     int shift_ = 64;
     Vector<Span> spans_;
     std::size_t joined_spans_ = 0;  // at the last join
+    std::optional<SetImage> only_;  // the first set, as it is, while nothing else has come
     SetWriter writer_;
     bool written_ = false;  // writer_ has all that was put away
 };

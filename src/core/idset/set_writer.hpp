@@ -43,6 +43,7 @@ class SetWriter {
     // Forgets everything, gives the memory back, and begins a set of this dictionary.
     void start(std::uint32_t dictionary);
     std::uint32_t dictionary() const { return dictionary_; }
+    void set_dictionary(std::uint32_t dictionary) { dictionary_ = dictionary; }
 
   private:
     void add(std::uint64_t ids, std::int64_t first, std::int64_t last);

@@ -67,7 +67,9 @@ std::size_t varying_bytes(std::uint64_t varying) {
 void sort_ids(std::span<std::uint64_t> values, MemoryResource* memory, Interrupt& interrupt) {
     if (std::is_sorted(values.begin(), values.end()))
         return;
+    interrupt.poll();
     const std::uint64_t varying = varying_bits(values);
+    interrupt.poll();
     if (values.size() <= kFewPerDigit * varying_bytes(varying))
         std::sort(values.begin(), values.end());
     else

@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "core/idset/id_cursor.hpp"
+#include "core/idset/stretch_writer.hpp"
 
 namespace seg::core::idset {
 namespace {
@@ -105,7 +106,12 @@ void write_text(const SetView& set, std::span<char> out, Interrupt& interrupt) {
     }
 }
 
-std::uint32_t read_text(std::string_view text, SetBuilder& out, Interrupt& interrupt) {
+namespace {
+
+// Calls take(stretch) for each id or range, until it returns false; then there is no result. Else the number
+// of the dictionary, or 0.
+template <typename Take>
+std::optional<std::uint32_t> read_stretches(std::string_view text, Interrupt& interrupt, const Take& take) {
     TextReader reader(text);
     if (!reader.take('{'))
         reader.fail();
@@ -118,10 +124,8 @@ std::uint32_t read_text(std::string_view text, SetBuilder& out, Interrupt& inter
                 throw Error(Errc::kBadText,
                             format("malformed segment.idset: range %lld-%lld ends before it starts",
                                    static_cast<long long>(lowest), static_cast<long long>(highest)));
-            if (lowest == highest)
-                out.add(lowest, interrupt);
-            else
-                out.add_range(lowest, highest, interrupt);
+            if (!take(Stretch{lowest, highest}))
+                return std::nullopt;
             meter.done(1);
         } while (reader.take(','));
         if (!reader.take('}'))
@@ -135,6 +139,28 @@ std::uint32_t read_text(std::string_view text, SetBuilder& out, Interrupt& inter
     }
     if (!reader.done())
         reader.fail();
+    return dictionary;
+}
+
+}  // namespace
+
+std::uint32_t read_text(std::string_view text, SetBuilder& out, Interrupt& interrupt) {
+    return *read_stretches(text, interrupt, [&](const Stretch& stretch) {
+        if (stretch.lowest == stretch.highest)
+            out.add(stretch.lowest, interrupt);
+        else
+            out.add_range(stretch.lowest, stretch.highest, interrupt);
+        return true;
+    });
+}
+
+std::optional<std::uint32_t> read_ascending_text(std::string_view text, SetWriter& out,
+                                                 MemoryResource* memory, Interrupt& interrupt) {
+    StretchWriter stretches(out, memory);
+    const auto dictionary =
+        read_stretches(text, interrupt, [&](const Stretch& stretch) { return stretches.add(stretch); });
+    if (dictionary)
+        stretches.finish();
     return dictionary;
 }
 

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string_view>
 
@@ -19,5 +20,10 @@ void write_text(const SetView& set, std::span<char> out, Interrupt& interrupt);
 // Reads a text form, in which ids and stretches may come in any order, overlap and repeat. Anything else
 // raises kBadText, an id that does not fit 64 bits kOutOfRange. Returns the number of the dictionary, or 0.
 std::uint32_t read_text(std::string_view text, SetBuilder& out, Interrupt& interrupt);
+
+// The same for a text in ascending order, as write_text makes it: written as it is read, in memory that the
+// set bounds. Nothing when the text is in another order; what was written is then of no use.
+std::optional<std::uint32_t> read_ascending_text(std::string_view text, SetWriter& out,
+                                                 MemoryResource* memory, Interrupt& interrupt);
 
 }  // namespace seg::core::idset
