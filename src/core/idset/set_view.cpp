@@ -54,8 +54,7 @@ SetView::SetView(std::span<const std::byte> image) : image_(image) {
     else if (head.form == Form::kLarge)
         open_large(start);
     else
-        throw Error(Errc::kNotSupported,
-                    "value of type segment.idset is an unfinished state of an aggregate");
+        throw Error(Errc::kCorrupted, "value of type segment.idset is an unfinished state of an aggregate");
 }
 
 void SetView::open_flat(std::size_t start) {
