@@ -470,7 +470,9 @@ subtest 'hostile calls' => sub {
 	is($status, 0, scalar(@statements) . ' statements, and the session lives');
 
 	my %bad;
-	push @{ $bad{ $_->[0] } }, $_ for grep { $_->[1] !~ $proper || $_->[1] =~ $our_mistake } rows(
+	# A syntax error of an expression that a function read is an answer.
+	push @{ $bad{ $_->[0] } }, $_
+	  for grep { $_->[1] !~ $proper || $_->[1] =~ $our_mistake && $_->[3] !~ /^syntax error at character \d+ of the expression/ } rows(
 		q{SELECT function, state, left(statement, 300), left(message, 200) FROM hostile.result WHERE function LIKE 'call of %'});
 	my %succeeded = map { $_->[0] => 1 } rows(q{SELECT DISTINCT function FROM hostile.result WHERE state = '00000'});
 	for my $function (@functions)
