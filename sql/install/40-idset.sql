@@ -327,7 +327,7 @@ COMMENT ON FUNCTION segment.idset_difference_final(segment.idset) IS 'final func
 CREATE AGGREGATE segment.idset_agg(id bigint) (
     SFUNC = segment.idset_transition,
     STYPE = segment.idset,
-    SSPACE = 256,
+    SSPACE = 2048,
     COMBINEFUNC = segment.idset_union_transition,
     FINALFUNC = segment.idset_union_final,
     FINALFUNC_MODIFY = READ_ONLY,
@@ -336,7 +336,7 @@ CREATE AGGREGATE segment.idset_agg(id bigint) (
 CREATE AGGREGATE segment.count_distinct(id bigint) (
     SFUNC = segment.idset_transition,
     STYPE = segment.idset,
-    SSPACE = 256,
+    SSPACE = 2048,
     COMBINEFUNC = segment.idset_union_transition,
     FINALFUNC = segment.idset_union_cardinality_final,
     FINALFUNC_MODIFY = READ_ONLY,
