@@ -515,21 +515,12 @@ void slice(const SetView& set, std::int64_t lowest, std::int64_t highest, SetWri
 void write_range(std::int64_t lowest, std::int64_t highest, SetWriter& out) {
     if (lowest > highest)
         return;
-    const auto part = [&out](std::uint64_t key, std::uint32_t first, std::uint32_t last) {
-        const std::uint16_t run[2] = {static_cast<std::uint16_t>(first),
-                                      static_cast<std::uint16_t>(last - first)};
-        out.runs(key, run, 1);
-    };
-    const std::uint64_t first_key = key_of(lowest);
-    const std::uint64_t last_key = key_of(highest);
-    if (first_key == last_key) {
-        part(first_key, low_of(lowest), low_of(highest));
-        return;
-    }
-    part(first_key, low_of(lowest), kChunkIds - 1);
-    if (last_key - first_key > 1)
-        out.full(first_key + 1, last_key - first_key - 1);
-    part(last_key, 0, low_of(highest));
+    split_range(lowest, highest, [&out](const Chunk& chunk) {
+        if (chunk.kind == ChunkKind::kFull)
+            out.full(chunk.key, chunk.count);
+        else
+            out.runs(chunk.key, chunk.values, chunk.run_count);
+    });
 }
 
 }  // namespace seg::core::idset

@@ -5,6 +5,17 @@
 
 namespace seg::core::idset {
 
+std::uint32_t find_bit(const std::uint64_t* words, std::uint32_t from, bool set) {
+    for (std::uint32_t w = from / 64; w < kBitmapWords; ++w) {
+        std::uint64_t rest = set ? words[w] : ~words[w];
+        if (w == from / 64)
+            rest &= ~std::uint64_t{0} << from % 64;
+        if (rest != 0)
+            return w * 64 + static_cast<std::uint32_t>(std::countr_zero(rest));
+    }
+    return kChunkIds;
+}
+
 void set_bits(std::uint64_t* words, std::uint32_t first, std::uint32_t last) {
     const std::uint64_t from = ~std::uint64_t{0} << (first & 63);
     const std::uint64_t to = ~std::uint64_t{0} >> (63 - (last & 63));

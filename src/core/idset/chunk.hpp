@@ -94,6 +94,9 @@ void for_each_low(const Chunk& chunk, const Visit& visit) {
     }
 }
 
+// The first bit at or after `from` that is set, or that is not; kChunkIds when there is none.
+std::uint32_t find_bit(const std::uint64_t* words, std::uint32_t from, bool set);
+
 // Sets the bits first..last, inclusive.
 void set_bits(std::uint64_t* words, std::uint32_t first, std::uint32_t last);
 
@@ -104,5 +107,26 @@ bool chunk_contains(const Chunk& chunk, std::uint32_t low);
 
 // Number of ids of one chunk that are at most low.
 std::uint32_t rank_in_chunk(const Chunk& chunk, std::uint32_t low);
+
+// A range of ids, lowest <= highest, as chunks in ascending order: a part of the first, the full ones
+// between, a part of the last. Calls visit(chunk) for each; its values are gone after the call.
+template <typename Visit>
+void split_range(std::int64_t lowest, std::int64_t highest, const Visit& visit) {
+    const auto part = [&visit](std::uint64_t key, std::uint32_t first, std::uint32_t last) {
+        const std::uint16_t run[2] = {static_cast<std::uint16_t>(first),
+                                      static_cast<std::uint16_t>(last - first)};
+        const ChunkKind kind = last - first + 1 == kChunkIds ? ChunkKind::kFull : ChunkKind::kRuns;
+        visit(Chunk{key, 1, last - first + 1, kind, 1, run, nullptr});
+    };
+    const std::uint64_t first_key = key_of(lowest);
+    const std::uint64_t last_key = key_of(highest);
+    if (first_key == last_key)
+        return part(first_key, low_of(lowest), low_of(highest));
+    part(first_key, low_of(lowest), kChunkIds - 1);
+    if (last_key - first_key > 1)
+        visit(
+            Chunk{first_key + 1, last_key - first_key - 1, kChunkIds, ChunkKind::kFull, 0, nullptr, nullptr});
+    part(last_key, 0, low_of(highest));
+}
 
 }  // namespace seg::core::idset

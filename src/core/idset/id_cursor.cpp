@@ -1,7 +1,5 @@
 #include "core/idset/id_cursor.hpp"
 
-#include <bit>
-
 namespace seg::core::idset {
 
 bool StretchCursor::next(Stretch& stretch) {
@@ -50,20 +48,10 @@ bool StretchCursor::next_piece(Stretch& piece) {
 // The next stretch of set bits at or after first.
 bool StretchCursor::next_in_bitmap(std::uint32_t& first, std::uint32_t& last) const {
     const std::uint64_t* const words = chunks_.chunk().words;
-    const auto find = [words](std::uint32_t from, bool set) {
-        for (std::uint32_t w = from / 64; w < kBitmapWords; ++w) {
-            std::uint64_t rest = set ? words[w] : ~words[w];
-            if (w == from / 64)
-                rest &= ~std::uint64_t{0} << from % 64;
-            if (rest != 0)
-                return w * 64 + static_cast<std::uint32_t>(std::countr_zero(rest));
-        }
-        return kChunkIds;
-    };
-    first = find(first, true);
+    first = find_bit(words, first, true);
     if (first == kChunkIds)
         return false;
-    last = find(first, false) - 1;
+    last = find_bit(words, first, false) - 1;
     return true;
 }
 

@@ -32,21 +32,7 @@ SetBuilder::~SetBuilder() {
 void SetBuilder::add_range(std::int64_t lowest, std::int64_t highest, Interrupt& interrupt) {
     if (lowest > highest)
         return;
-    const auto part = [&](std::uint64_t key, std::uint32_t first, std::uint32_t last) {
-        const std::uint16_t run[2] = {static_cast<std::uint16_t>(first),
-                                      static_cast<std::uint16_t>(last - first)};
-        const ChunkKind kind = last - first + 1 == kChunkIds ? ChunkKind::kFull : ChunkKind::kRuns;
-        add_chunk({key, 1, last - first + 1, kind, 1, run, nullptr}, interrupt);
-    };
-    const std::uint64_t first_key = key_of(lowest);
-    const std::uint64_t last_key = key_of(highest);
-    if (first_key == last_key)
-        return part(first_key, low_of(lowest), low_of(highest));
-    part(first_key, low_of(lowest), kChunkIds - 1);
-    if (last_key - first_key > 1)
-        add_chunk({first_key + 1, last_key - first_key - 1, kChunkIds, ChunkKind::kFull, 0, nullptr, nullptr},
-                  interrupt);
-    part(last_key, 0, low_of(highest));
+    split_range(lowest, highest, [&](const Chunk& chunk) { add_chunk(chunk, interrupt); });
 }
 
 void SetBuilder::add_chunk(const Chunk& chunk, Interrupt& interrupt) {

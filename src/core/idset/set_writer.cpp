@@ -41,20 +41,9 @@ std::uint16_t* runs_of_array(const std::uint16_t* values, std::uint32_t count, s
 }
 
 std::uint16_t* runs_of_bitmap(const std::uint64_t* words, std::uint16_t* pairs) {
-    std::uint32_t at = 0;
-    const auto next = [&](bool set) {
-        for (std::uint32_t w = at / 64; w < kBitmapWords; ++w) {
-            std::uint64_t rest = set ? words[w] : ~words[w];
-            if (w == at / 64)
-                rest &= ~std::uint64_t{0} << at % 64;
-            if (rest != 0)
-                return w * 64 + static_cast<std::uint32_t>(std::countr_zero(rest));
-        }
-        return kChunkIds;
-    };
-    while (at < kChunkIds && (at = next(true)) < kChunkIds) {
+    for (std::uint32_t at = find_bit(words, 0, true); at < kChunkIds; at = find_bit(words, at, true)) {
         const std::uint32_t first = at;
-        at = next(false);
+        at = find_bit(words, at, false);
         *pairs++ = static_cast<std::uint16_t>(first);
         *pairs++ = static_cast<std::uint16_t>(at - first - 1);
     }

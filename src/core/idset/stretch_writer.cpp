@@ -25,24 +25,14 @@ void StretchWriter::finish() {
 }
 
 void StretchWriter::emit() {
-    const std::uint64_t first_key = key_of(last_.lowest);
-    const std::uint64_t last_key = key_of(last_.highest);
-    if (first_key == last_key)
-        return part(first_key, low_of(last_.lowest), low_of(last_.highest));
-    part(first_key, low_of(last_.lowest), kChunkIds - 1);
-    if (last_key - first_key > 1) {
-        flush();
-        out_.full(first_key + 1, last_key - first_key - 1);
-    }
-    part(last_key, 0, low_of(last_.highest));
-}
-
-void StretchWriter::part(std::uint64_t key, std::uint32_t first, std::uint32_t last) {
-    if (key != key_)
-        flush();
-    key_ = key;
-    pairs_.push_back(static_cast<std::uint16_t>(first));
-    pairs_.push_back(static_cast<std::uint16_t>(last - first));
+    split_range(last_.lowest, last_.highest, [this](const Chunk& chunk) {
+        if (chunk.key != key_ || chunk.kind == ChunkKind::kFull)
+            flush();
+        if (chunk.kind == ChunkKind::kFull)
+            return out_.full(chunk.key, chunk.count);
+        key_ = chunk.key;
+        pairs_.insert(pairs_.end(), chunk.values, chunk.values + 2);
+    });
 }
 
 void StretchWriter::flush() {

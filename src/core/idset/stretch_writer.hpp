@@ -20,7 +20,6 @@ class StretchWriter {
 
   private:
     void emit();
-    void part(std::uint64_t key, std::uint32_t first, std::uint32_t last);
     void flush();
 
     SetWriter& out_;
