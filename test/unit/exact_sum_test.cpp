@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "core/base/random.hpp"
+#include "number.hpp"
 #include "testing.hpp"
 
 namespace {
@@ -25,42 +26,7 @@ using seg::core::FloatSumView;
 using seg::core::NoInterrupt;
 using seg::core::Random;
 using seg::test::error_code;
-
-// A decimal literal in the server's terms.
-struct Number {
-    explicit Number(const std::string& text) {
-        std::string body = text;
-        value.negative = body[0] == '-';
-        if (value.negative)
-            body.erase(0, 1);
-        const std::size_t point = std::min(body.find('.'), body.size());
-        std::string whole = body.substr(0, point);
-        std::string fraction = point < body.size() ? body.substr(point + 1) : "";
-        value.display_scale = static_cast<int>(fraction.size());
-        whole.insert(0, (4 - whole.size() % 4) % 4, '0');
-        fraction.append((4 - fraction.size() % 4) % 4, '0');
-        const std::string all = whole + fraction;
-        for (std::size_t i = 0; i < all.size(); i += 4)
-            digits.push_back(static_cast<std::int16_t>(std::stoi(all.substr(i, 4))));
-        value.weight = static_cast<int>(whole.size() / 4) - 1;
-        while (!digits.empty() && digits.back() == 0)
-            digits.pop_back();
-        std::size_t zeros = 0;
-        while (zeros < digits.size() && digits[zeros] == 0)
-            ++zeros;
-        digits.erase(digits.begin(), digits.begin() + static_cast<std::ptrdiff_t>(zeros));
-        value.weight = digits.empty() ? 0 : value.weight - static_cast<int>(zeros);
-        value.negative = value.negative && !digits.empty();
-    }
-    Decimal get() const {
-        Decimal result = value;
-        result.digits = digits;
-        return result;
-    }
-
-    Decimal value;
-    std::vector<std::int16_t> digits;
-};
+using seg::test::Number;
 
 // A sum with cells of exactly the size it was given, so that a sanitizer sees the first one beyond.
 template <typename Meta, typename Sum, typename View>
@@ -395,6 +361,24 @@ TEST(DecimalSum, MergesIntoItself) {
     ASSERT_TRUE(sum.merge(sum.view()));
     ASSERT_TRUE(sum.merge(sum.view()));
     EXPECT_EQ(text_of(sum.view()), "493827156049382715604938271562.0");
+}
+
+// What has cancelled out may have left limbs behind that the other sum has no room for.
+TEST(DecimalSum, MergesASumWhoseTermsCancelled) {
+    for (const char* kept : {"0", "0.25", "-0.25"}) {
+        DecimalBox cancelled;
+        cancelled.add(Number("1" + std::string(60, '0')).get());
+        cancelled.add(Number(kept).get());
+        cancelled.add(Number("-1" + std::string(60, '0')).get());
+        ASSERT_GT(cancelled.view().limbs().size(), 2u);
+        DecimalBox sum;
+        sum.add(Number("1.50").get());
+        sum.merge(cancelled.view());
+        DecimalBox expected;
+        expected.add(Number("1.50").get());
+        expected.add(Number(kept).get());
+        EXPECT_EQ(sum.canonical(), expected.canonical());
+    }
 }
 
 TEST(DecimalSum, Int64RoadSaysWhenItDoesNotFit) {

@@ -396,7 +396,8 @@ bool DecimalSum::merge(const DecimalSumView& other) {
 }
 
 [[gnu::noinline]] bool DecimalSum::merge_limbs(const DecimalSumView& other) {
-    const ConstLimbs others = other.limbs();
+    // Terms that cancelled out may have left more limbs than the sum needs, and than there is room for.
+    const ConstLimbs others = other.limbs().first(fewest_limbs(other.limbs()));
     const int others_groups = other.groups();
     Limb scratch[DecimalSumView::kMaxLimbs];
     std::copy(others.begin(), others.end(), scratch);  // before anything changes: other may be this sum
