@@ -1,5 +1,7 @@
 #include "backend/aggregate.hpp"
 
+#include "backend/gathering.hpp"
+
 namespace seg::backend {
 namespace {
 
@@ -16,6 +18,18 @@ MemoryContext AggregateMemory::arena() const {
     return call([parent]() noexcept {
         return AllocSetContextCreateInternal(parent, kArenaName, ALLOCSET_DEFAULT_SIZES);
     });
+}
+
+void check_printable(std::uint64_t image_size) {
+    constexpr std::uint64_t kLargest = (MaxAllocSize - 8) / 2;
+    if (image_size <= kLargest)
+        return;
+    throw core::Error(
+        core::Errc::kTooBig, "the state is too large to be kept",
+        core::format("It would take %llu MB, the limit is %llu MB.",
+                     static_cast<unsigned long long>(image_size >> 20),
+                     static_cast<unsigned long long>(kLargest >> 20)),
+        "Keep several states of fewer rows each and merge them with segment.rollup at the end.");
 }
 
 }  // namespace seg::backend

@@ -1,5 +1,6 @@
 #include "backend/numeric.hpp"
 
+#include <algorithm>
 #include <charconv>
 #include <cstring>
 
@@ -106,6 +107,53 @@ Datum numeric_datum(const core::DecimalSumView& sum, int display_scale) {
         return DirectFunctionCall3(numeric_in, CStringGetDatum(text), ObjectIdGetDatum(InvalidOid),
                                    Int32GetDatum(-1));
     });
+}
+
+std::optional<Datum> NumericBuffer::write(const core::Decimal& value) {
+    if (value.digits.size() > kMaxDigits || value.display_scale > kShortScaleMask >> kShortScaleShift ||
+        value.weight < -kShortWeightMask - 1 || value.weight > kShortWeightMask)
+        return std::nullopt;
+    const std::size_t size = 1 + sizeof(std::uint16_t) + value.digits.size_bytes();
+    SET_VARSIZE_SHORT(bytes_, size);
+    const auto header = static_cast<std::uint16_t>(
+        kShort | (value.negative ? kShortNegative : 0) | value.display_scale << kShortScaleShift |
+        (value.weight < 0 ? kShortWeightSign : 0) | (value.weight & kShortWeightMask));
+    std::memcpy(bytes_ + 1, &header, sizeof header);
+    if (!value.digits.empty())
+        std::memcpy(bytes_ + 1 + sizeof header, value.digits.data(), value.digits.size_bytes());
+    return PointerGetDatum(bytes_);
+}
+
+Datum NumericBuffer::write(double value) {
+    // d.dddde+xx: at most 17 digits and the decimal exponent of the first one.
+    char text[32];
+    const char* end = std::to_chars(text, text + sizeof text, value, std::chars_format::scientific).ptr;
+    const char* at = text + (value < 0 || text[0] == '-' ? 1 : 0);
+    const char* exponent_mark = std::find(at, end, 'e');
+    int exponent = 0;
+    std::from_chars(exponent_mark[1] == '+' ? exponent_mark + 2 : exponent_mark + 1, end, exponent);
+    // Groups of four digits, the first of which may have leading zeros.
+    std::int16_t groups[kMaxDigits] = {};
+    const int lead = ((exponent % 4) + 4) % 4;
+    int position = 3 - lead;
+    int digits = 0;
+    for (; at < exponent_mark; ++at) {
+        if (*at == '.')
+            continue;
+        static constexpr std::int16_t kWorth[] = {1000, 100, 10, 1};
+        groups[position / 4] =
+            static_cast<std::int16_t>(groups[position / 4] + (*at - '0') * kWorth[position % 4]);
+        ++position;
+        ++digits;
+    }
+    core::Decimal decimal;
+    decimal.negative = value < 0;
+    decimal.display_scale = std::max(0, digits - 1 - exponent);
+    decimal.weight = (exponent - lead) / 4;
+    decimal.digits = {groups, value == 0 ? 0 : static_cast<std::size_t>((position + 3) / 4)};
+    while (!decimal.digits.empty() && decimal.digits.back() == 0)
+        decimal.digits = decimal.digits.first(decimal.digits.size() - 1);
+    return write(decimal).value_or(0) != 0 ? PointerGetDatum(bytes_) : numeric_datum(value);
 }
 
 Datum numeric_datum(double value) {

@@ -1,6 +1,8 @@
 // The server's numeric in core's terms, and back.
 #pragma once
 
+#include <optional>
+
 #include "core/base/exact_sum.hpp"
 
 #include "backend/arguments.hpp"
@@ -25,6 +27,22 @@ class DecimalArgument {
 
 // The sum as a numeric, exact, shown with at least so many digits after the point.
 Datum numeric_datum(const core::DecimalSumView& sum, int display_scale = 0);
+
+// Numerics written in their stored form into a buffer, for functions that make millions of rows: no call into
+// the server, no allocation in the usual case. The buffer must outlive the datum.
+class NumericBuffer {
+  public:
+    // The finite number; nothing when it needs the long form.
+    std::optional<Datum> write(const core::Decimal& value);
+
+    // The finite double with its shortest decimal digits, as numeric_datum() gives it.
+    Datum write(double value);
+
+  private:
+    static constexpr int kMaxDigits = 12;
+
+    char bytes_[1 + sizeof(std::uint16_t) + kMaxDigits * sizeof(std::int16_t)];
+};
 
 // The double as the numeric with its shortest decimal digits.
 Datum numeric_datum(double value);

@@ -61,6 +61,13 @@ class Reader {
     void get_all(std::span<T> values) {
         get_bytes(values.data(), values.size_bytes());
     }
+    // The next bytes, where they are.
+    std::span<const std::byte> take(std::size_t size) {
+        if (size > left())
+            fail("too short");
+        at_ += size;
+        return buffer_.subspan(at_ - size, size);
+    }
     std::size_t left() const { return buffer_.size() - at_; }
     void expect_end() const {
         if (left() != 0)

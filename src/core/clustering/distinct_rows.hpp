@@ -2,8 +2,8 @@
 #pragma once
 
 #include "core/base/interrupt.hpp"
+#include "core/base/row_store.hpp"
 #include "core/clustering/blocks.hpp"
-#include "core/clustering/row_store.hpp"
 
 namespace seg::core::clustering {
 

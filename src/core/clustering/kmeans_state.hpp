@@ -4,8 +4,8 @@
 #include <span>
 
 #include "core/base/interrupt.hpp"
+#include "core/base/row_store.hpp"
 #include "core/clustering/kmeans_options.hpp"
-#include "core/clustering/row_store.hpp"
 
 namespace seg::core::clustering {
 

@@ -7,7 +7,7 @@
 
 #include "core/base/memory.hpp"
 
-namespace seg::core::clustering {
+namespace seg::core {
 
 // Units of work (see WorkMeter) that touching a row of so many values is worth.
 constexpr std::uint64_t work_of_row(std::size_t width) {
@@ -96,4 +96,4 @@ class RowStore {
     double* end_ = nullptr;
 };
 
-}  // namespace seg::core::clustering
+}  // namespace seg::core
