@@ -40,7 +40,8 @@ CREATE TYPE segment.rfm_facts AS (
     revenue numeric,
     refunds numeric,
     mean_gap double precision,
-    skipped bigint
+    skipped bigint,
+    last_gap integer
 );
 COMMENT ON TYPE segment.rfm_facts IS 'One customer''s orders in figures: the result of segment.rfm_agg.';
 COMMENT ON COLUMN segment.rfm_facts.first_at IS 'time of the first order';
@@ -51,6 +52,7 @@ COMMENT ON COLUMN segment.rfm_facts.revenue IS 'sum of all amounts, negative one
 COMMENT ON COLUMN segment.rfm_facts.refunds IS 'sum of the negative amounts, as a positive number';
 COMMENT ON COLUMN segment.rfm_facts.mean_gap IS 'mean number of days from one day with an order to the next; NULL with fewer than two days';
 COMMENT ON COLUMN segment.rfm_facts.skipped IS 'rows left out because their time or amount is NULL';
+COMMENT ON COLUMN segment.rfm_facts.last_gap IS 'days from the last day but one with an order to the last; NULL with fewer than two days';
 
 -- STABLE: days are counted in the session's time zone.
 CREATE FUNCTION segment.rfm_transition(state segment.rfm_state, at timestamptz, amount numeric)

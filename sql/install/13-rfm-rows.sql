@@ -2,6 +2,159 @@
 -- RFM of an orders table in one call
 -- ---------------------------------------------------------------------------------------------------------------
 
+-- segment.rfm_customers: every customer of an orders table, gathered by one aggregate. Availability: 0.1.0
+CREATE TYPE segment.rfm_customers;
+
+CREATE FUNCTION segment.rfm_customers_in(cstring) RETURNS segment.rfm_customers
+    AS 'MODULE_PATHNAME', 'pgseg_rfm_customers_in' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+CREATE FUNCTION segment.rfm_customers_out(segment.rfm_customers) RETURNS cstring
+    AS 'MODULE_PATHNAME', 'pgseg_rfm_customers_out' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+CREATE FUNCTION segment.rfm_customers_recv(internal) RETURNS segment.rfm_customers
+    AS 'MODULE_PATHNAME', 'pgseg_rfm_customers_recv' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+CREATE FUNCTION segment.rfm_customers_send(segment.rfm_customers) RETURNS bytea
+    AS 'MODULE_PATHNAME', 'pgseg_rfm_customers_send' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+
+CREATE TYPE segment.rfm_customers (
+    INPUT = segment.rfm_customers_in,
+    OUTPUT = segment.rfm_customers_out,
+    RECEIVE = segment.rfm_customers_recv,
+    SEND = segment.rfm_customers_send,
+    INTERNALLENGTH = VARIABLE,
+    ALIGNMENT = double,
+    STORAGE = extended
+);
+
+COMMENT ON TYPE segment.rfm_customers IS
+'Customers gathered by segment.rfm_gather for segment.rfm: a hash table that parallel workers hand on.';
+COMMENT ON FUNCTION segment.rfm_customers_in(cstring) IS 'input of segment.rfm_customers: hexadecimal bytes';
+COMMENT ON FUNCTION segment.rfm_customers_out(segment.rfm_customers) IS 'output of segment.rfm_customers: hexadecimal bytes';
+COMMENT ON FUNCTION segment.rfm_customers_recv(internal) IS 'binary input of segment.rfm_customers';
+COMMENT ON FUNCTION segment.rfm_customers_send(segment.rfm_customers) IS 'binary output of segment.rfm_customers';
+
+CREATE FUNCTION segment.rfm_gather_transition(state segment.rfm_customers, key bigint, at timestamptz, amount numeric,
+                                              as_of timestamptz, mode bigint) RETURNS segment.rfm_customers
+    AS 'MODULE_PATHNAME', 'pgseg_rfm_gather_integer_numeric' LANGUAGE C STABLE PARALLEL SAFE;
+CREATE FUNCTION segment.rfm_gather_transition(state segment.rfm_customers, key bigint, at timestamptz, amount double precision,
+                                              as_of timestamptz, mode bigint) RETURNS segment.rfm_customers
+    AS 'MODULE_PATHNAME', 'pgseg_rfm_gather_integer_float8' LANGUAGE C STABLE PARALLEL SAFE;
+CREATE FUNCTION segment.rfm_gather_transition(state segment.rfm_customers, key uuid, at timestamptz, amount numeric,
+                                              as_of timestamptz, mode bigint) RETURNS segment.rfm_customers
+    AS 'MODULE_PATHNAME', 'pgseg_rfm_gather_uuid_numeric' LANGUAGE C STABLE PARALLEL SAFE;
+CREATE FUNCTION segment.rfm_gather_transition(state segment.rfm_customers, key uuid, at timestamptz, amount double precision,
+                                              as_of timestamptz, mode bigint) RETURNS segment.rfm_customers
+    AS 'MODULE_PATHNAME', 'pgseg_rfm_gather_uuid_float8' LANGUAGE C STABLE PARALLEL SAFE;
+CREATE FUNCTION segment.rfm_gather_transition(state segment.rfm_customers, key text, at timestamptz, amount numeric,
+                                              as_of timestamptz, mode bigint) RETURNS segment.rfm_customers
+    AS 'MODULE_PATHNAME', 'pgseg_rfm_gather_text_numeric' LANGUAGE C STABLE PARALLEL SAFE;
+CREATE FUNCTION segment.rfm_gather_transition(state segment.rfm_customers, key text, at timestamptz, amount double precision,
+                                              as_of timestamptz, mode bigint) RETURNS segment.rfm_customers
+    AS 'MODULE_PATHNAME', 'pgseg_rfm_gather_text_float8' LANGUAGE C STABLE PARALLEL SAFE;
+CREATE FUNCTION segment.rfm_gather_combine(segment.rfm_customers, segment.rfm_customers) RETURNS segment.rfm_customers
+    AS 'MODULE_PATHNAME', 'pgseg_rfm_gather_combine' LANGUAGE C IMMUTABLE PARALLEL SAFE;
+CREATE FUNCTION segment.rfm_gather_final(segment.rfm_customers) RETURNS segment.rfm_customers
+    AS 'MODULE_PATHNAME', 'pgseg_rfm_gather_final' LANGUAGE C IMMUTABLE PARALLEL SAFE;
+
+COMMENT ON FUNCTION segment.rfm_gather_transition(segment.rfm_customers, bigint, timestamptz, numeric, timestamptz, bigint) IS
+'transition function of segment.rfm_gather';
+COMMENT ON FUNCTION segment.rfm_gather_transition(segment.rfm_customers, bigint, timestamptz, double precision, timestamptz, bigint) IS
+'transition function of segment.rfm_gather';
+COMMENT ON FUNCTION segment.rfm_gather_transition(segment.rfm_customers, uuid, timestamptz, numeric, timestamptz, bigint) IS
+'transition function of segment.rfm_gather';
+COMMENT ON FUNCTION segment.rfm_gather_transition(segment.rfm_customers, uuid, timestamptz, double precision, timestamptz, bigint) IS
+'transition function of segment.rfm_gather';
+COMMENT ON FUNCTION segment.rfm_gather_transition(segment.rfm_customers, text, timestamptz, numeric, timestamptz, bigint) IS
+'transition function of segment.rfm_gather';
+COMMENT ON FUNCTION segment.rfm_gather_transition(segment.rfm_customers, text, timestamptz, double precision, timestamptz, bigint) IS
+'transition function of segment.rfm_gather';
+COMMENT ON FUNCTION segment.rfm_gather_combine(segment.rfm_customers, segment.rfm_customers) IS
+'combine function of segment.rfm_gather';
+COMMENT ON FUNCTION segment.rfm_gather_final(segment.rfm_customers) IS 'final function of segment.rfm_gather';
+
+CREATE AGGREGATE segment.rfm_gather(key bigint, at timestamptz, amount numeric, as_of timestamptz, mode bigint) (
+    SFUNC = segment.rfm_gather_transition,
+    STYPE = segment.rfm_customers,
+    COMBINEFUNC = segment.rfm_gather_combine,
+    FINALFUNC = segment.rfm_gather_final,
+    FINALFUNC_MODIFY = READ_ONLY,
+    PARALLEL = SAFE
+);
+CREATE AGGREGATE segment.rfm_gather(key bigint, at timestamptz, amount double precision, as_of timestamptz, mode bigint) (
+    SFUNC = segment.rfm_gather_transition,
+    STYPE = segment.rfm_customers,
+    COMBINEFUNC = segment.rfm_gather_combine,
+    FINALFUNC = segment.rfm_gather_final,
+    FINALFUNC_MODIFY = READ_ONLY,
+    PARALLEL = SAFE
+);
+CREATE AGGREGATE segment.rfm_gather(key uuid, at timestamptz, amount numeric, as_of timestamptz, mode bigint) (
+    SFUNC = segment.rfm_gather_transition,
+    STYPE = segment.rfm_customers,
+    COMBINEFUNC = segment.rfm_gather_combine,
+    FINALFUNC = segment.rfm_gather_final,
+    FINALFUNC_MODIFY = READ_ONLY,
+    PARALLEL = SAFE
+);
+CREATE AGGREGATE segment.rfm_gather(key uuid, at timestamptz, amount double precision, as_of timestamptz, mode bigint) (
+    SFUNC = segment.rfm_gather_transition,
+    STYPE = segment.rfm_customers,
+    COMBINEFUNC = segment.rfm_gather_combine,
+    FINALFUNC = segment.rfm_gather_final,
+    FINALFUNC_MODIFY = READ_ONLY,
+    PARALLEL = SAFE
+);
+CREATE AGGREGATE segment.rfm_gather(key text, at timestamptz, amount numeric, as_of timestamptz, mode bigint) (
+    SFUNC = segment.rfm_gather_transition,
+    STYPE = segment.rfm_customers,
+    COMBINEFUNC = segment.rfm_gather_combine,
+    FINALFUNC = segment.rfm_gather_final,
+    FINALFUNC_MODIFY = READ_ONLY,
+    PARALLEL = SAFE
+);
+CREATE AGGREGATE segment.rfm_gather(key text, at timestamptz, amount double precision, as_of timestamptz, mode bigint) (
+    SFUNC = segment.rfm_gather_transition,
+    STYPE = segment.rfm_customers,
+    COMBINEFUNC = segment.rfm_gather_combine,
+    FINALFUNC = segment.rfm_gather_final,
+    FINALFUNC_MODIFY = READ_ONLY,
+    PARALLEL = SAFE
+);
+
+COMMENT ON AGGREGATE segment.rfm_gather(bigint, timestamptz, numeric, timestamptz, bigint) IS
+'Groups an orders table by customer for segment.rfm: a hash table of at most 64 bytes a customer in place of the server''s hash aggregation. key: the customer (NULL: left out); at: time of the order, before as_of; amount: money, exact in the sum. A row whose time or amount is NULL tells of a customer who may have no order. mode and as_of are those of the first row. mode: 1 counts distinct days, 2 keeps the largest amount instead of the sum; higher bits choose a part of the customers. 22000 for infinite times and amounts that are not finite. Time O(rows).';
+COMMENT ON AGGREGATE segment.rfm_gather(bigint, timestamptz, double precision, timestamptz, bigint) IS
+'As segment.rfm_gather(bigint, timestamptz, numeric, timestamptz, bigint) for other keys or amounts.';
+COMMENT ON AGGREGATE segment.rfm_gather(uuid, timestamptz, numeric, timestamptz, bigint) IS
+'As segment.rfm_gather(bigint, timestamptz, numeric, timestamptz, bigint) for other keys or amounts.';
+COMMENT ON AGGREGATE segment.rfm_gather(uuid, timestamptz, double precision, timestamptz, bigint) IS
+'As segment.rfm_gather(bigint, timestamptz, numeric, timestamptz, bigint) for other keys or amounts.';
+COMMENT ON AGGREGATE segment.rfm_gather(text, timestamptz, numeric, timestamptz, bigint) IS
+'As segment.rfm_gather(bigint, timestamptz, numeric, timestamptz, bigint) for other keys or amounts.';
+COMMENT ON AGGREGATE segment.rfm_gather(text, timestamptz, double precision, timestamptz, bigint) IS
+'As segment.rfm_gather(bigint, timestamptz, numeric, timestamptz, bigint) for other keys or amounts.';
+
+-- The scoring half. RESTRICTED: the query may read temporary tables, or views over anything.
+CREATE FUNCTION segment.rfm_scored(query text, as_of timestamptz, mode bigint, mean boolean, options jsonb,
+                                   scale segment.rfm_scale, map text)
+RETURNS TABLE (customer_id bigint, recency_days integer, frequency bigint, monetary numeric,
+               r integer, f integer, m integer, segment text)
+    AS 'MODULE_PATHNAME', 'pgseg_rfm_scored' LANGUAGE C STABLE PARALLEL RESTRICTED ROWS 10000 COST 1000;
+CREATE FUNCTION segment.rfm_scored_uuid(query text, as_of timestamptz, mode bigint, mean boolean, options jsonb,
+                                   scale segment.rfm_scale, map text)
+RETURNS TABLE (customer_id uuid, recency_days integer, frequency bigint, monetary numeric,
+               r integer, f integer, m integer, segment text)
+    AS 'MODULE_PATHNAME', 'pgseg_rfm_scored' LANGUAGE C STABLE PARALLEL RESTRICTED ROWS 10000 COST 1000;
+CREATE FUNCTION segment.rfm_scored_text(query text, as_of timestamptz, mode bigint, mean boolean, options jsonb,
+                                   scale segment.rfm_scale, map text)
+RETURNS TABLE (customer_id text, recency_days integer, frequency bigint, monetary numeric,
+               r integer, f integer, m integer, segment text)
+    AS 'MODULE_PATHNAME', 'pgseg_rfm_scored' LANGUAGE C STABLE PARALLEL RESTRICTED ROWS 10000 COST 1000;
+COMMENT ON FUNCTION segment.rfm_scored(text, timestamptz, bigint, boolean, jsonb, segment.rfm_scale, text) IS
+'The scoring half of segment.rfm: runs the query, one row of segment.rfm_gather with $1 as as_of and $2 as mode, with the caller''s rights.';
+COMMENT ON FUNCTION segment.rfm_scored_uuid(text, timestamptz, bigint, boolean, jsonb, segment.rfm_scale, text) IS
+'The scoring half of segment.rfm: runs the query, one row of segment.rfm_gather with $1 as as_of and $2 as mode, with the caller''s rights.';
+COMMENT ON FUNCTION segment.rfm_scored_text(text, timestamptz, bigint, boolean, jsonb, segment.rfm_scale, text) IS
+'The scoring half of segment.rfm: runs the query, one row of segment.rfm_gather with $1 as as_of and $2 as mode, with the caller''s rights.';
+
 CREATE FUNCTION segment.column_type(relation regclass, column_name name) RETURNS regtype
 LANGUAGE plpgsql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
@@ -30,117 +183,198 @@ $$;
 COMMENT ON FUNCTION segment.column_type(regclass, name) IS
 'Type of a column, of a domain the one beneath; 42703 naming column and relation when there is none.';
 
--- RESTRICTED: the relation may be a temporary table, or a view over anything.
--- The work of segment.rfm, whose result columns have the names of its arguments, which PL/pgSQL cannot have.
-CREATE FUNCTION segment.rfm_rows(relation regclass, customer_column name, at_column name, amount_column name,
-                                 moment timestamptz, frequency_of text, map_name text, key anyelement)
-RETURNS TABLE (customer_id anyelement, recency_days integer, frequency bigint, monetary numeric,
-               r integer, f integer, m integer, segment text)
-LANGUAGE plpgsql STABLE PARALLEL RESTRICTED ROWS 10000
+CREATE FUNCTION segment.check_choice(argument text, choice text, choices text[]) RETURNS void
+LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    IF choice = ANY (choices) THEN
+        RETURN;
+    END IF;
+    RAISE EXCEPTION 'unrecognized value for "%": "%"', argument, choice
+        USING ERRCODE = 'invalid_parameter_value',
+              HINT = pg_catalog.format('Valid values are "%s" and "%s".',
+                                       pg_catalog.array_to_string(pg_catalog.trim_array(choices, 1), '", "'),
+                                       choices[pg_catalog.cardinality(choices)]);
+END
+$$;
+COMMENT ON FUNCTION segment.check_choice(text, text, text[]) IS
+'Raises 22023 with the valid values when the choice is none of them.';
+
+CREATE FUNCTION segment.check_key_type(relation regclass, column_name name, key_type text) RETURNS void
+LANGUAGE plpgsql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    key_type text := pg_catalog.format_type(pg_catalog.pg_typeof(key), NULL);
-    customer_type regtype;
-    amount_type text;
-    frequency_column text;
+    type_of text := segment.column_type(relation, column_name)::text;
 BEGIN
-    IF relation IS NULL OR customer_column IS NULL OR at_column IS NULL OR amount_column IS NULL
-       OR moment IS NULL OR frequency_of IS NULL OR map_name IS NULL THEN
-        RAISE EXCEPTION 'arguments of segment.rfm must not be null'
-            USING ERRCODE = 'null_value_not_allowed';
+    IF key_type = 'pg_catalog.int8' AND type_of NOT IN ('smallint', 'integer', 'bigint') THEN
+        RAISE EXCEPTION 'column "%" of relation "%" is not of an integer type but %', column_name, relation, type_of
+            USING ERRCODE = 'datatype_mismatch', HINT = 'Use the function for keys of type text or uuid.';
+    ELSIF key_type = 'pg_catalog.uuid' AND type_of <> 'uuid' THEN
+        RAISE EXCEPTION 'column "%" of relation "%" is not of type uuid but %', column_name, relation, type_of
+            USING ERRCODE = 'datatype_mismatch', HINT = 'Use the function for keys of type text or bigint.';
     END IF;
-    IF NOT pg_catalog.isfinite(moment) THEN
-        RAISE EXCEPTION '"as_of" must be finite' USING ERRCODE = 'invalid_parameter_value';
-    END IF;
-    frequency_column := CASE frequency_of WHEN 'days' THEN 'days' WHEN 'orders' THEN 'orders' END;
-    IF frequency_column IS NULL THEN
-        RAISE EXCEPTION 'unrecognized value for "frequency": "%"', frequency_of
-            USING ERRCODE = 'invalid_parameter_value', HINT = 'Valid values are "days" and "orders".';
-    END IF;
-    PERFORM segment.check_rfm_map(map_name);
-    PERFORM segment.column_type(relation, at_column);
-    customer_type := segment.column_type(relation, customer_column);
-    IF pg_catalog.pg_typeof(key) OPERATOR(pg_catalog.=) 'bigint'::pg_catalog.regtype
-       AND customer_type::text NOT IN ('smallint', 'integer', 'bigint') THEN
-        RAISE EXCEPTION 'column "%" of relation "%" is not of an integer type but %', customer_column, relation, customer_type
-            USING ERRCODE = 'datatype_mismatch', HINT = 'Use segment.rfm_text or segment.rfm_uuid.';
-    END IF;
-    -- Double precision keeps its own exact sum; everything else is summed as numeric.
-    amount_type := CASE WHEN segment.column_type(relation, amount_column)::text = 'double precision'
-                        THEN 'double precision' ELSE 'numeric' END;
-
-    -- Scores count how many of four cuts a customer is better than; the cuts are the values at the quintiles, from
-    -- the worst customer up. With every measure turned so that more is worse, that is the number of bins less the
-    -- number of cuts at or below the customer, and equal values share a score.
-    RETURN QUERY EXECUTE pg_catalog.format($query$
-        WITH facts AS (
-            SELECT o.%1$I AS customer_id, segment.rfm_agg(o.%2$I::timestamptz, o.%3$I::%4$s) AS fact
-            FROM %5$s AS o
-            WHERE o.%2$I < $1 AND o.%1$I IS NOT NULL
-            GROUP BY o.%1$I
-        ), measures AS MATERIALIZED (
-            SELECT customer_id, $1::date - (fact).last_at::date AS recency_days, (fact).%6$s AS frequency,
-                   (fact).revenue AS monetary
-            FROM facts
-            WHERE (fact).orders > 0
-        ), cuts AS MATERIALIZED (
-            SELECT percentile_disc(ARRAY[0.8, 0.6, 0.4, 0.2]) WITHIN GROUP (ORDER BY recency_days DESC) AS r,
-                   percentile_disc(ARRAY[0.8, 0.6, 0.4, 0.2]) WITHIN GROUP (ORDER BY -frequency DESC) AS f,
-                   percentile_disc(ARRAY[0.8, 0.6, 0.4, 0.2]) WITHIN GROUP (ORDER BY -monetary DESC) AS m
-            FROM measures
-        ), scored AS (
-            SELECT measures.*, 5 - width_bucket(recency_days, cuts.r) AS r,
-                   5 - width_bucket(-frequency, cuts.f) AS f, 5 - width_bucket(-monetary, cuts.m) AS m
-            FROM measures, cuts
-        ), names AS MATERIALIZED (
-            SELECT DISTINCT ON (cell.r, cell.f, cell.m) cell.*, entry.name
-            FROM (SELECT r, f, m FROM generate_series(1, 5) AS r, generate_series(1, 5) AS f,
-                                      generate_series(1, 5) AS m) AS cell
-                JOIN segment.rfm_map AS entry ON entry.r @> cell.r AND entry.f @> cell.f AND entry.m @> cell.m
-            WHERE entry.map = $2
-            ORDER BY cell.r, cell.f, cell.m, entry.priority
-        )
-        SELECT customer_id::%7$s, recency_days, frequency, monetary, r, f, m, names.name
-        FROM scored LEFT JOIN names USING (r, f, m)
-    $query$, customer_column, at_column, amount_column, amount_type, relation, frequency_column, key_type)
-    USING moment, map_name;
 END
 $$;
-COMMENT ON FUNCTION segment.rfm_rows(regclass, name, name, name, timestamptz, text, text, anyelement) IS
-'the work of segment.rfm';
+COMMENT ON FUNCTION segment.check_key_type(regclass, name, text) IS
+'Raises 42804 when the column cannot be a key of the type: pg_catalog.int8 takes integers, pg_catalog.uuid takes uuid, pg_catalog.text everything.';
+
+CREATE FUNCTION segment.qualified_name(relation regclass) RETURNS text
+LANGUAGE sql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT pg_catalog.format('%I.%I', namespace.nspname, class.relname)
+    FROM pg_catalog.pg_class AS class JOIN pg_catalog.pg_namespace AS namespace ON namespace.oid = class.relnamespace
+    WHERE class.oid = relation
+$$;
+COMMENT ON FUNCTION segment.qualified_name(regclass) IS
+'Name of a relation with its schema, quoted where need be: the same under every search path. NULL for one that does not exist.';
+
+CREATE FUNCTION segment.rfm_orders_query(lines text, drop_refunded boolean, amount_type text) RETURNS text
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT pg_catalog.format($query$
+        SELECT key, (fact).last_at AS at, (fact).revenue::pg_catalog.%2$s AS amount
+        FROM (SELECT key, segment.rfm_agg(at, amount) AS fact
+              FROM (%1$s) AS line WHERE order_id IS NOT NULL GROUP BY key, order_id) AS whole%3$s
+        UNION ALL SELECT key, at, amount FROM (%1$s) AS line WHERE order_id IS NULL%4$s$query$,
+        lines, amount_type,
+        CASE WHEN drop_refunded THEN ' WHERE (fact).refunds OPERATOR(pg_catalog.=) 0' END,
+        CASE WHEN drop_refunded THEN ' AND amount OPERATOR(pg_catalog.>=) 0' END)
+$$;
+COMMENT ON FUNCTION segment.rfm_orders_query(text, boolean, text) IS
+'Query that makes whole orders of order lines, for segment.rfm: an order has the time of its last line and the sum of its lines; a line without an order id is an order of its own.';
+
+CREATE FUNCTION segment.rfm_query(orders regclass, customer name, at name, amount name, key_type text,
+                                  as_of timestamptz, frequency text, monetary text, refunds text, filter text,
+                                  order_id name, customers regclass, customers_key name)
+RETURNS text
+LANGUAGE plpgsql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    amount_type text;
+    source text;
+    condition text;
+BEGIN
+    IF orders IS NULL OR customer IS NULL OR at IS NULL OR amount IS NULL OR as_of IS NULL OR frequency IS NULL
+       OR monetary IS NULL OR refunds IS NULL THEN
+        RAISE EXCEPTION 'arguments of segment.rfm must not be null' USING ERRCODE = 'null_value_not_allowed';
+    END IF;
+    IF NOT pg_catalog.isfinite(as_of) THEN
+        RAISE EXCEPTION '"as_of" must be finite' USING ERRCODE = 'invalid_parameter_value';
+    END IF;
+    PERFORM segment.check_choice('frequency', frequency, ARRAY['days', 'orders', 'order_ids']);
+    PERFORM segment.check_choice('monetary', monetary, ARRAY['sum', 'mean', 'max']);
+    PERFORM segment.check_choice('refunds', refunds, ARRAY['net', 'ignore', 'drop_order']);
+    IF order_id IS NULL AND (frequency = 'order_ids' OR refunds = 'drop_order') THEN
+        RAISE EXCEPTION '% needs "order_id"', CASE WHEN frequency = 'order_ids' THEN 'frequency "order_ids"'
+                                                   ELSE 'refunds "drop_order"' END
+            USING ERRCODE = 'invalid_parameter_value', HINT = 'Name the column that tells which rows are one order.';
+    END IF;
+    PERFORM segment.column_type(orders, at);
+    PERFORM segment.check_key_type(orders, customer, key_type);
+    -- Double precision keeps its own exact sum; everything else is summed as numeric.
+    amount_type := CASE WHEN segment.column_type(orders, amount)::text = 'double precision'
+                        THEN 'double precision' ELSE 'numeric' END;
+    IF order_id IS NOT NULL THEN
+        PERFORM segment.column_type(orders, order_id);
+    END IF;
+
+    -- What the caller may not see shadowed is qualified: this runs under the caller's search path.
+    condition := pg_catalog.concat(
+        pg_catalog.format('%I::pg_catalog.timestamptz OPERATOR(pg_catalog.<) $1 AND %I IS NOT NULL AND %I IS NOT NULL',
+                          at, customer, amount),
+        CASE WHEN refunds = 'ignore' THEN pg_catalog.format(' AND %I OPERATOR(pg_catalog.>=) 0', amount) END,
+        CASE WHEN filter IS NOT NULL THEN pg_catalog.format(E' AND (\n%s\n)', filter) END);
+    source := pg_catalog.format('SELECT %I::%s AS key, %I::pg_catalog.timestamptz AS at, %I::pg_catalog.%s AS amount%s FROM %s WHERE %s',
+                                customer, key_type, at, amount,
+                                CASE amount_type WHEN 'numeric' THEN 'numeric' ELSE 'float8' END,
+                                CASE WHEN order_id IS NOT NULL THEN pg_catalog.format(', %I AS order_id', order_id) END,
+                                segment.qualified_name(orders), condition);
+    IF order_id IS NOT NULL THEN
+        source := segment.rfm_orders_query(source, refunds = 'drop_order',
+                                           CASE amount_type WHEN 'numeric' THEN 'numeric' ELSE 'float8' END);
+    END IF;
+    IF customers IS NOT NULL THEN
+        customers_key := coalesce(customers_key, customer);
+        PERFORM segment.check_key_type(customers, customers_key, key_type);
+        source := pg_catalog.format('%s UNION ALL SELECT %I::%s, NULL, NULL FROM %s', source, customers_key, key_type,
+                                    segment.qualified_name(customers));
+    END IF;
+    RETURN pg_catalog.format('SELECT segment.rfm_gather(key, at, amount, $1, $2) FROM (%s) AS row', source);
+END
+$$;
+COMMENT ON FUNCTION segment.rfm_query(regclass, name, name, name, text, timestamptz, text, text, text, text, name, regclass, name) IS
+'The gathering half of segment.rfm: checks the arguments and makes the query.';
+
+CREATE FUNCTION segment.rfm_mode(frequency text, monetary text) RETURNS bigint
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT CASE WHEN frequency = 'days' THEN 1::bigint ELSE 0 END + CASE WHEN monetary = 'max' THEN 2 ELSE 0 END
+$$;
+COMMENT ON FUNCTION segment.rfm_mode(text, text) IS 'The mode of segment.rfm_gather for arguments of segment.rfm.';
+
+CREATE FUNCTION segment.rfm_options(method text, bins integer, options jsonb) RETURNS jsonb
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT pg_catalog.jsonb_strip_nulls(pg_catalog.jsonb_build_object('method', method, 'bins', bins))
+           || coalesce(options, '{}')
+$$;
+COMMENT ON FUNCTION segment.rfm_options(text, integer, jsonb) IS 'Arguments of segment.rfm as options of segment.rfm_scale.';
 
 CREATE FUNCTION segment.rfm(orders regclass, customer name, at name, amount name,
-                            as_of timestamptz DEFAULT now(),
-                            frequency text DEFAULT 'days', map text DEFAULT 'cells125')
+                            as_of timestamptz DEFAULT now(), bins integer DEFAULT NULL, method text DEFAULT 'quantile',
+                            frequency text DEFAULT 'days', monetary text DEFAULT 'sum', refunds text DEFAULT 'net',
+                            map text DEFAULT 'cells125', "where" text DEFAULT NULL, order_id name DEFAULT NULL,
+                            customers regclass DEFAULT NULL, customers_key name DEFAULT NULL,
+                            scale segment.rfm_scale DEFAULT NULL, options jsonb DEFAULT '{}')
 RETURNS TABLE (customer_id bigint, recency_days integer, frequency bigint, monetary numeric,
                r integer, f integer, m integer, segment text)
 LANGUAGE sql STABLE PARALLEL RESTRICTED ROWS 10000
 AS $$
-    SELECT * FROM segment.rfm_rows($1, $2, $3, $4, $5, $6, $7, NULL::pg_catalog.int8)
+    SELECT *
+    FROM segment.rfm_scored(
+        segment.rfm_query($1, $2, $3, $4, 'pg_catalog.int8', $5, $8, $9, $10, $12, $13, $14, $15), $5,
+        segment.rfm_mode($8, $9), $9 OPERATOR(pg_catalog.=) 'mean', segment.rfm_options($7, $6, $17), $16, $11)
 $$;
 CREATE FUNCTION segment.rfm_uuid(orders regclass, customer name, at name, amount name,
-                                 as_of timestamptz DEFAULT now(),
-                                 frequency text DEFAULT 'days', map text DEFAULT 'cells125')
+                                 as_of timestamptz DEFAULT now(), bins integer DEFAULT NULL, method text DEFAULT 'quantile',
+                                 frequency text DEFAULT 'days', monetary text DEFAULT 'sum', refunds text DEFAULT 'net',
+                                 map text DEFAULT 'cells125', "where" text DEFAULT NULL, order_id name DEFAULT NULL,
+                                 customers regclass DEFAULT NULL, customers_key name DEFAULT NULL,
+                                 scale segment.rfm_scale DEFAULT NULL, options jsonb DEFAULT '{}')
 RETURNS TABLE (customer_id uuid, recency_days integer, frequency bigint, monetary numeric,
                r integer, f integer, m integer, segment text)
 LANGUAGE sql STABLE PARALLEL RESTRICTED ROWS 10000
 AS $$
-    SELECT * FROM segment.rfm_rows($1, $2, $3, $4, $5, $6, $7, NULL::pg_catalog.uuid)
+    SELECT *
+    FROM segment.rfm_scored_uuid(
+        segment.rfm_query($1, $2, $3, $4, 'pg_catalog.uuid', $5, $8, $9, $10, $12, $13, $14, $15), $5,
+        segment.rfm_mode($8, $9), $9 OPERATOR(pg_catalog.=) 'mean', segment.rfm_options($7, $6, $17), $16, $11)
 $$;
 CREATE FUNCTION segment.rfm_text(orders regclass, customer name, at name, amount name,
-                                 as_of timestamptz DEFAULT now(),
-                                 frequency text DEFAULT 'days', map text DEFAULT 'cells125')
+                                 as_of timestamptz DEFAULT now(), bins integer DEFAULT NULL, method text DEFAULT 'quantile',
+                                 frequency text DEFAULT 'days', monetary text DEFAULT 'sum', refunds text DEFAULT 'net',
+                                 map text DEFAULT 'cells125', "where" text DEFAULT NULL, order_id name DEFAULT NULL,
+                                 customers regclass DEFAULT NULL, customers_key name DEFAULT NULL,
+                                 scale segment.rfm_scale DEFAULT NULL, options jsonb DEFAULT '{}')
 RETURNS TABLE (customer_id text, recency_days integer, frequency bigint, monetary numeric,
                r integer, f integer, m integer, segment text)
 LANGUAGE sql STABLE PARALLEL RESTRICTED ROWS 10000
 AS $$
-    SELECT * FROM segment.rfm_rows($1, $2, $3, $4, $5, $6, $7, NULL::pg_catalog.text)
+    SELECT *
+    FROM segment.rfm_scored_text(
+        segment.rfm_query($1, $2, $3, $4, 'pg_catalog.text', $5, $8, $9, $10, $12, $13, $14, $15), $5,
+        segment.rfm_mode($8, $9), $9 OPERATOR(pg_catalog.=) 'mean', segment.rfm_options($7, $6, $17), $16, $11)
 $$;
-COMMENT ON FUNCTION segment.rfm(regclass, name, name, name, timestamptz, text, text) IS
-'RFM scores and segments of every customer of an orders table, with the caller''s rights. orders: table or view; customer, at, amount: its columns, the customer one of an integer type (see segment.rfm_uuid and segment.rfm_text for others); as_of: only orders before it count, and recency_days are calendar days from the last of them to as_of, in the session''s time zone (default now). frequency: "days" counts distinct days with an order (a table of order lines and one of orders give the same), "orders" counts rows. monetary: sum of the amounts, refunds included. Scores run from 1 to 5, 5 best, cut at the quintiles; equal values share a score. segment: the name in the map (NULL where the map has none). Customers that are NULL, and customers without an order before as_of, are left out; so are rows whose time or amount is NULL. 22000 for NaN and infinite amounts. O(orders + customers log customers).';
-COMMENT ON FUNCTION segment.rfm_uuid(regclass, name, name, name, timestamptz, text, text) IS
+COMMENT ON FUNCTION segment.rfm(regclass, name, name, name, timestamptz, integer, text, text, text, text, text, text, name, regclass, name, segment.rfm_scale, jsonb) IS
+'RFM scores and segments of every customer of an orders table, with the caller''s rights. orders: table or view; customer, at, amount: its columns, the customer one of an integer type (see segment.rfm_uuid and segment.rfm_text for others). as_of: only orders before it count; recency_days are calendar days from the last of them to as_of in the session''s time zone. method: how scores are made, see segment.rfm_scale; also "ntile" (equal values in the order of their ids). bins: number of scores of each measure, 2 to 10 (default: what the method says, else 5); options: as of segment.rfm_scale, for bins of each measure and breaks. scale: a stored scale to apply instead. frequency: "days" counts distinct days with an order, "orders" rows, "order_ids" distinct orders. monetary: "sum", "mean" an order, or "max". refunds (negative amounts): "net" counts them as they are, "ignore" leaves the rows out, "drop_order" leaves out orders that have one. order_id: column that unites rows to orders. where: condition on the rows. customers, customers_key: table and column (default: named like customer) of all customers; those without an order come out as "Prospects" with NULL scores. map: names, see segment.rfm_map. Scores run from 1 to bins, the most best. Rows without customer, time or amount are left out. Sums of numeric are exact; double precision gives the same bits in any order. 22004 for NULL arguments, 22023 for unknown choices, 42703 and 42804 for columns, 22000 for infinite times and amounts that are not finite. One pass over the orders and about 55 bytes a customer; past pg_segment.max_memory as many passes as it takes. O(orders + customers).';
+COMMENT ON FUNCTION segment.rfm_uuid(regclass, name, name, name, timestamptz, integer, text, text, text, text, text, text, name, regclass, name, segment.rfm_scale, jsonb) IS
 'segment.rfm for customers identified by uuid.';
-COMMENT ON FUNCTION segment.rfm_text(regclass, name, name, name, timestamptz, text, text) IS
-'segment.rfm for customers identified by text.';
-
+COMMENT ON FUNCTION segment.rfm_text(regclass, name, name, name, timestamptz, integer, text, text, text, text, text, text, name, regclass, name, segment.rfm_scale, jsonb) IS
+'segment.rfm for customers identified by text, or by anything that can be shown as text.';

@@ -93,6 +93,14 @@ struct varlena* encode(const FactsView& view) {
     return value;
 }
 
+// Between any two times the server knows it fits; a state made by hand may say something else.
+std::int32_t gap_in_days(std::int64_t gap) {
+    if (gap > INT32_MAX)
+        throw core::Error(core::Errc::kOutOfRange,
+                          core::format("gap of %lld days is out of range", static_cast<long long>(gap)));
+    return static_cast<std::int32_t>(gap);
+}
+
 }  // namespace
 
 // rfm_transition(state, at, amount numeric) -> state
@@ -135,7 +143,7 @@ PGSEG_FUNCTION(pgseg_rfm_final) {
         PG_RETURN_NULL();
     const FactsView view = view_argument(fcinfo, 0);
     const core::rfm::Facts facts = view.facts();
-    Row<8> row;
+    Row<9> row;
     row.set(2, Int64GetDatum(facts.orders))
         .set(3, Int64GetDatum(facts.days))
         .set(7, Int64GetDatum(facts.skipped));
@@ -148,6 +156,8 @@ PGSEG_FUNCTION(pgseg_rfm_final) {
                            : numeric_datum(view.refunds_float().value()));
         if (const auto gap = facts.mean_gap_days())
             row.set(6, Float8GetDatum(*gap));
+        if (const auto gap = facts.last_gap_days())
+            row.set(8, Int32GetDatum(gap_in_days(*gap)));
     }
     return composite_result(fcinfo, row);
 }

@@ -582,6 +582,23 @@ TEST(Facts, MeanGapCountsDistinctDays) {
     EXPECT_EQ(group.view().facts().mean_gap_days(), 4294967295.0 / 4.0);
 }
 
+TEST(Facts, LastGapIsBetweenTheLastTwoDays) {
+    Group group(AmountKind::kFloat8);
+    group.add({.at = 1, .day = 10, .cents = 100});
+    group.add({.at = 2, .day = 10, .cents = 100});
+    EXPECT_EQ(group.view().facts().last_gap_days(), std::nullopt);
+    group.add({.at = 3, .day = 17, .cents = 100});
+    EXPECT_EQ(group.view().facts().last_gap_days(), 7);
+    group.add({.at = 4, .day = 12, .cents = 100});
+    EXPECT_EQ(group.view().facts().last_gap_days(), 5);
+    group.add({.at = 5, .day = 1, .cents = 100});
+    EXPECT_EQ(group.view().facts().last_gap_days(), 5);
+    Group ends(AmountKind::kNumeric);
+    ends.add({.at = 1, .day = std::numeric_limits<std::int32_t>::max(), .cents = 100});
+    ends.add({.at = 2, .day = std::numeric_limits<std::int32_t>::min(), .cents = 100});
+    EXPECT_EQ(ends.view().facts().last_gap_days(), 4294967295);
+}
+
 TEST(Facts, ManyNegativeHugeAmountsLackRoomMoreThanOnce) {
     Random random(28);
     Group group(AmountKind::kNumeric);

@@ -265,7 +265,8 @@ Facts FactsView::facts() const {
             .days = head.days_count,
             .skipped = head.skipped,
             .first_day = all.empty() ? 0 : all.front(),
-            .last_day = all.empty() ? 0 : all.back()};
+            .last_day = all.empty() ? 0 : all.back(),
+            .previous_day = all.size() < 2 ? 0 : all[all.size() - 2]};
 }
 
 std::span<const std::int32_t> FactsView::days() const {

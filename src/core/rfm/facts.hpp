@@ -43,6 +43,14 @@ struct Facts {
     std::int64_t skipped;  // rows that could not be used
     std::int32_t first_day;
     std::int32_t last_day;
+    std::int32_t previous_day;  // the day before the last one that has an order; meaningful when days > 1
+
+    // Days from the last day but one with an order to the last; nothing when there are fewer than two.
+    std::optional<std::int64_t> last_gap_days() const {
+        if (days < 2)
+            return std::nullopt;
+        return std::int64_t{last_day} - previous_day;
+    }
 
     // Mean number of days from one day with an order to the next; nothing when there are fewer than two.
     std::optional<double> mean_gap_days() const {
