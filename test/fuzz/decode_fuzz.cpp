@@ -7,8 +7,15 @@
 #include "core/base/error.hpp"
 #include "core/clustering/clustering.hpp"
 #include "core/clustering/kmeans_state.hpp"
+#include "core/clv/clv_model.hpp"
+#include "core/clv/clv_state.hpp"
+#include "core/concentration/value_pool.hpp"
 #include "core/idset/collection.hpp"
+#include "core/lifecycle/gap_counts.hpp"
+#include "core/rfm/customer_table.hpp"
 #include "core/rfm/facts.hpp"
+#include "core/rfm/scale.hpp"
+#include "core/rfm/scale_state.hpp"
 #include "idset_sequence.hpp"
 #include "testing.hpp"
 
@@ -53,6 +60,24 @@ void read_facts(std::span<const std::byte> bytes) {
         __builtin_trap();
 }
 
+void read_customers(std::span<const std::byte> bytes) {
+    const Reader reader(bytes, "segment.rfm_customers");
+    NoInterrupt interrupt;
+    seg::test::CountingResource memory;
+    rfm::CustomerTable table(&memory, rfm::CustomerTable::read_options(reader), std::uint64_t{1} << 30);
+    table.merge(reader, interrupt);
+    table.finish(interrupt);
+    for (std::uint64_t i = 0; i < table.size(); ++i)
+        table.nearest_double(table.customer(i), true);
+}
+
+void read_gap_counts(const Image& image) {
+    NoInterrupt interrupt;
+    seg::test::CountingResource memory;
+    lifecycle::GapCounts counts(&memory);
+    counts.merge_body(image.body(), interrupt);
+}
+
 // An accepted image must be the only one of its set; one that is not is read as a damaged stored value.
 void read_idset(const Image& image) {
     try {
@@ -92,6 +117,16 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     attempt([&] { read_clustering(image); });
     attempt([&] { clustering::KmeansState::read_options(image.body(), interrupt); });
     attempt([&] { read_facts(bytes); });
+    attempt([&] { read_customers(bytes); });
+    attempt([&] {
+        rfm::Scale::validate(image.body());
+        rfm::Scale(image.whole()).score({3, 4, 5});
+    });
+    attempt([&] { rfm::ScaleState::read_options(image.body(), interrupt); });
+    attempt([&] { clv::ClvState::read_options(image.body(), interrupt); });
+    attempt([&] { clv::ClvModel::read(image.body()); });
+    attempt([&] { concentration::ValuePool::read_fraction(image.body(), interrupt); });
+    attempt([&] { read_gap_counts(image); });
     read_idset(image);
     attempt([&] { read_collection(image); });
     return 0;
