@@ -40,7 +40,7 @@ WITH customers AS MATERIALIZED (
     FROM customers
 ), scale AS MATERIALIZED (
     SELECT segment.rfm_scale(recency_days, frequency, monetary) AS scale FROM measures
-), scored AS (
+), scored AS MATERIALIZED (
     SELECT frequency, monetary, segment.rfm_score(scale, recency_days, frequency, monetary) AS scores FROM measures, scale
 )
 SELECT count(*), sum(monetary), sum((scores).r + (scores).f + (scores).m), sum(frequency) FROM scored;

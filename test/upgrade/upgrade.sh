@@ -116,11 +116,12 @@ check_objects() {
         WITH member AS ($members)
         SELECT p.oid::regprocedure || ': ' || coalesce(array_to_string(proconfig, ', '), 'no setting')
         FROM member JOIN pg_proc p ON p.oid = objid JOIN pg_language l ON l.oid = prolang
-        CROSS JOIN LATERAL regexp_replace(prosrc, 'select \*|operator\(pg_catalog\.[^)]*\)|''[^'']*''', '', 'gi') AS body
+        CROSS JOIN LATERAL regexp_replace(prosrc, '--[^\n]*|select \*|operator\(pg_catalog\.[^)]*\)|''[^'']*''', '', 'gi') AS body
         WHERE classid = 'pg_proc'::regclass AND l.lanname NOT IN ('c', 'internal') AND prosqlbody IS NULL
           AND NOT EXISTS (SELECT FROM unnest(proconfig) s WHERE s = 'search_path=pg_catalog, pg_temp')
-          -- A function that sets anything is never inlined: where that matters, SQL may name the schema of everything.
-          AND (l.lanname <> 'sql'
+          -- A function that sets anything is never inlined, and hides the caller's path from a condition that the caller
+          -- wrote: where that matters, a body may name the schema of everything.
+          AND (l.lanname NOT IN ('sql', 'plpgsql')
                OR body ~* '::\s*(?!(pg_catalog|segment)\.)'
                OR body ~* '\y(from|join)\s+(?!\(|lateral\y|(pg_catalog|segment)\.)'
                OR body ~* '(?<![.\w])(?!(values|row|as|in|and|or|not|from|select|over|filter|lateral|coalesce)\y)[a-z_]\w*\('
