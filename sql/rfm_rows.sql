@@ -145,6 +145,32 @@ FROM segment.rfm('numerics', 'customer_id', 'at', 'amount', '2026-01-01') AS a J
 GROUP BY a.customer_id, a.monetary ORDER BY a.customer_id;
 SELECT count(*) FROM segment.rfm('numerics', 'customer_id', 'at', 'amount', '2026-01-01', monetary => 'max');
 
+-- Who is worth more never scores less, and equal customers score alike, however their sums came about.
+CREATE TABLE close_calls (i serial, customer_id integer, at timestamptz DEFAULT '2025-01-01', amount numeric);
+INSERT INTO close_calls (customer_id, amount) VALUES
+    (1, 180363024.01450305), (2, 180363024.01450306),
+    (3, 1e17), (3, -1e17), (3, 0.17), (4, 0.17), (4, 0), (4, 0), (5, 0.00000000000000000001);
+SELECT customer_id, m FROM segment.rfm('close_calls', 'customer_id', 'at', 'amount', '2025-07-01', bins => 2,
+                                       "where" => 'customer_id < 3') ORDER BY 1;
+CREATE VIEW backwards AS SELECT * FROM close_calls ORDER BY i DESC;
+SELECT a.customer_id, a.m AS mean_score, a.m = b.m AS same_backwards, c.m AS sum_score, c.m = d.m AS same_backwards
+FROM segment.rfm('close_calls', 'customer_id', 'at', 'amount', '2025-07-01', monetary => 'mean') AS a
+     JOIN segment.rfm('backwards', 'customer_id', 'at', 'amount', '2025-07-01', monetary => 'mean') AS b USING (customer_id)
+     JOIN segment.rfm('close_calls', 'customer_id', 'at', 'amount', '2025-07-01') AS c USING (customer_id)
+     JOIN segment.rfm('backwards', 'customer_id', 'at', 'amount', '2025-07-01') AS d USING (customer_id)
+ORDER BY 1;
+SELECT count(*) FROM segment.rfm('close_calls', 'customer_id', 'at', 'amount', '2025-07-01', monetary => 'max');
+SELECT count(*) FROM segment.rfm('backwards', 'customer_id', 'at', 'amount', '2025-07-01', monetary => 'max');
+-- real and money.
+CREATE TABLE other_amounts (customer_id integer, at date DEFAULT '2025-01-01', amount real, price money);
+INSERT INTO other_amounts (customer_id, amount, price) VALUES (1, 16777216, 12.5), (1, 1234567, -3), (2, 1e-40, 0);
+SELECT customer_id, monetary FROM segment.rfm('other_amounts', 'customer_id', 'at', 'amount', '2025-07-01') WHERE customer_id = 1;
+SELECT customer_id, monetary FROM segment.rfm('other_amounts', 'customer_id', 'at', 'price', '2025-07-01', refunds => 'ignore') ORDER BY 1;
+CREATE VIEW tiny AS SELECT 1 AS customer_id, date '2025-01-01' AS at, 1e-400 AS amount;
+SELECT r, f, m, monetary = 1e-400 AS exact FROM segment.rfm('tiny', 'customer_id', 'at', 'amount', '2025-07-01');
+DROP VIEW tiny, backwards;
+DROP TABLE close_calls, other_amounts;
+
 -- With little memory the customers are gathered part by part; nothing changes.
 CREATE TABLE many AS
 SELECT (i * 7919) % 50021 AS customer_id, md5(((i * 7919) % 50021)::text) AS name, timestamptz '2024-01-01' + i * interval '1 minute' AS at, (i % 1000) / 4.0 AS amount
@@ -160,7 +186,12 @@ SELECT count(*) AS customers, count(*) FILTER (WHERE a.* IS DISTINCT FROM b.*) A
 FROM segment.rfm_text('many', 'name', 'at', 'amount', '2025-06-01', method => 'nested') AS a
      FULL JOIN at_ease_by_name AS b USING (customer_id);
 SELECT count(*) FROM segment.rfm('many', 'customer_id', 'at', 'amount', '2025-06-01', method => 'ntile');
+-- Also where every sum has too many digits for the table's unit.
+CREATE VIEW thirds AS SELECT customer_id, at, amount / 7.0 * (1 / 3.0) / 0.00000000000000000000001 AS amount FROM many;
+SELECT count(*) AS customers, sum(monetary) = (SELECT sum(amount) FROM thirds) AS exact
+FROM segment.rfm('thirds', 'customer_id', 'at', 'amount', '2025-06-01');
 RESET pg_segment.max_memory;
+DROP VIEW thirds;
 
 -- Days: a night without 2 o'clock, one with two, a leap day, dates far apart.
 CREATE TABLE nights (customer_id integer, at timestamptz, amount numeric);
@@ -182,6 +213,11 @@ SELECT * FROM segment.rfm('nights', 'customer_id', 'at', 'amount', '2262-01-01',
 -- Errors.
 \set VERBOSITY default
 SELECT * FROM segment.rfm('nights', 'customer_id', 'at', 'amount', method => 'best');
+SELECT * FROM segment.rfm('nights', 'customer_id', 'at', 'amount', method => NULL);
+SELECT * FROM segment.rfm('nights', 'customer_id', 'at', 'amount', method => 'fixed', "where" => 'false');
+SELECT count(*) FROM segment.rfm('nights', 'customer_id', 'at', 'amount', '2025-01-01', "where" => 'true) OR (true');
+SELECT count(*) FROM segment.rfm('nights', 'customer_id', 'at', 'amount', '2025-01-01', "where" => ' ');
+SELECT * FROM segment.rfm_scored('SELECT segment.rfm_gather(1::bigint, now(), 1::numeric, $1, $2) FROM generate_series(1, 2) AS i GROUP BY i', now(), 1, false, '{}', NULL, 'cells125');
 SELECT * FROM segment.rfm('nights', 'customer_id', 'at', 'amount', '2262-01-01', bins => 11);
 SELECT * FROM segment.rfm('nights', 'customer_id', 'at', 'amount', '2262-01-01', method => 'ntile', bins => 1);
 SELECT * FROM segment.rfm('nights', 'customer_id', 'at', 'amount', '2262-01-01', options => '{"bin": 3}');

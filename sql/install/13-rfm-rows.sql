@@ -266,9 +266,9 @@ BEGIN
     IF NOT pg_catalog.isfinite(as_of) THEN
         RAISE EXCEPTION '"as_of" must be finite' USING ERRCODE = 'invalid_parameter_value';
     END IF;
-    PERFORM segment.check_choice('frequency', frequency, ARRAY['days', 'orders', 'order_ids']);
-    PERFORM segment.check_choice('monetary', monetary, ARRAY['sum', 'mean', 'max']);
-    PERFORM segment.check_choice('refunds', refunds, ARRAY['net', 'ignore', 'drop_order']);
+    PERFORM segment.check_choice('frequency'::text, frequency, ARRAY['days', 'orders', 'order_ids']);
+    PERFORM segment.check_choice('monetary'::text, monetary, ARRAY['sum', 'mean', 'max']);
+    PERFORM segment.check_choice('refunds'::text, refunds, ARRAY['net', 'ignore', 'drop_order']);
     IF order_id IS NULL AND (frequency = 'order_ids' OR refunds = 'drop_order') THEN
         RAISE EXCEPTION '% needs "order_id"', CASE WHEN frequency = 'order_ids' THEN 'frequency "order_ids"'
                                                    ELSE 'refunds "drop_order"' END
@@ -276,9 +276,10 @@ BEGIN
     END IF;
     PERFORM segment.column_type(orders, at);
     PERFORM segment.check_key_type(orders, customer, key_type);
-    -- Double precision keeps its own exact sum; everything else is summed as numeric.
-    amount_type := CASE WHEN segment.column_type(orders, amount)::text = 'double precision'
-                        THEN 'double precision' ELSE 'numeric' END;
+    -- Floating point keeps its own exact sum (real as double precision, which holds it; numeric would not hold all
+    -- its digits); everything else is summed as numeric.
+    amount_type := CASE WHEN segment.column_type(orders, amount)::text IN ('real', 'double precision')
+                        THEN 'float8' ELSE 'numeric' END;
     IF order_id IS NOT NULL THEN
         PERFORM segment.column_type(orders, order_id);
     END IF;
@@ -287,16 +288,16 @@ BEGIN
     condition := pg_catalog.concat(
         pg_catalog.format('%I::pg_catalog.timestamptz OPERATOR(pg_catalog.<) $1 AND %I IS NOT NULL AND %I IS NOT NULL',
                           at, customer, amount),
-        CASE WHEN refunds = 'ignore' THEN pg_catalog.format(' AND %I OPERATOR(pg_catalog.>=) 0', amount) END,
-        CASE WHEN filter IS NOT NULL THEN pg_catalog.format(E' AND (\n%s\n)', filter) END);
+        CASE WHEN refunds = 'ignore'
+             THEN pg_catalog.format(' AND %I::pg_catalog.%s OPERATOR(pg_catalog.>=) 0', amount, amount_type) END,
+        CASE WHEN pg_catalog.btrim(filter) <> '' THEN pg_catalog.format(E' AND (\n%s\n)', filter) END);
     source := pg_catalog.format('SELECT %I::%s AS key, %I::pg_catalog.timestamptz AS at, %I::pg_catalog.%s AS amount%s FROM %s WHERE %s',
                                 customer, key_type, at, amount,
-                                CASE amount_type WHEN 'numeric' THEN 'numeric' ELSE 'float8' END,
+                                amount_type,
                                 CASE WHEN order_id IS NOT NULL THEN pg_catalog.format(', %I AS order_id', order_id) END,
                                 segment.qualified_name(orders), condition);
     IF order_id IS NOT NULL THEN
-        source := segment.rfm_orders_query(source, refunds = 'drop_order',
-                                           CASE amount_type WHEN 'numeric' THEN 'numeric' ELSE 'float8' END);
+        source := segment.rfm_orders_query(source, refunds = 'drop_order', amount_type);
     END IF;
     IF customers IS NOT NULL THEN
         customers_key := coalesce(customers_key, customer);
@@ -319,13 +320,19 @@ $$;
 COMMENT ON FUNCTION segment.rfm_mode(text, text) IS 'The mode of segment.rfm_gather for arguments of segment.rfm.';
 
 CREATE FUNCTION segment.rfm_options(method text, bins integer, options jsonb) RETURNS jsonb
-LANGUAGE sql IMMUTABLE PARALLEL SAFE
+LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT pg_catalog.jsonb_strip_nulls(pg_catalog.jsonb_build_object('method', method, 'bins', bins))
-           || coalesce(options, '{}')
+BEGIN
+    IF method IS NULL THEN
+        RAISE EXCEPTION 'arguments of segment.rfm must not be null' USING ERRCODE = 'null_value_not_allowed';
+    END IF;
+    RETURN pg_catalog.jsonb_strip_nulls(pg_catalog.jsonb_build_object('method', method, 'bins', bins))
+           || coalesce(options, '{}');
+END
 $$;
-COMMENT ON FUNCTION segment.rfm_options(text, integer, jsonb) IS 'Arguments of segment.rfm as options of segment.rfm_scale.';
+COMMENT ON FUNCTION segment.rfm_options(text, integer, jsonb) IS
+'Arguments of segment.rfm as options of segment.rfm_scale. 22004 when method is NULL.';
 
 CREATE FUNCTION segment.rfm(orders regclass, customer name, at name, amount name,
                             as_of timestamptz DEFAULT now(), bins integer DEFAULT NULL, method text DEFAULT 'quantile',
@@ -339,8 +346,8 @@ LANGUAGE sql STABLE PARALLEL RESTRICTED ROWS 10000
 AS $$
     SELECT *
     FROM segment.rfm_scored(
-        segment.rfm_query($1, $2, $3, $4, 'pg_catalog.int8', $5, $8, $9, $10, $12, $13, $14, $15), $5,
-        segment.rfm_mode($8, $9), $9 OPERATOR(pg_catalog.=) 'mean', segment.rfm_options($7, $6, $17), $16, $11)
+        segment.rfm_query($1, $2, $3, $4, 'pg_catalog.int8'::pg_catalog.text, $5, $8, $9, $10, $12, $13, $14, $15), $5,
+        segment.rfm_mode($8, $9), $9 OPERATOR(pg_catalog.=) 'mean'::pg_catalog.text, segment.rfm_options($7, $6, $17), $16, $11)
 $$;
 CREATE FUNCTION segment.rfm_uuid(orders regclass, customer name, at name, amount name,
                                  as_of timestamptz DEFAULT now(), bins integer DEFAULT NULL, method text DEFAULT 'quantile',
@@ -354,8 +361,8 @@ LANGUAGE sql STABLE PARALLEL RESTRICTED ROWS 10000
 AS $$
     SELECT *
     FROM segment.rfm_scored_uuid(
-        segment.rfm_query($1, $2, $3, $4, 'pg_catalog.uuid', $5, $8, $9, $10, $12, $13, $14, $15), $5,
-        segment.rfm_mode($8, $9), $9 OPERATOR(pg_catalog.=) 'mean', segment.rfm_options($7, $6, $17), $16, $11)
+        segment.rfm_query($1, $2, $3, $4, 'pg_catalog.uuid'::pg_catalog.text, $5, $8, $9, $10, $12, $13, $14, $15), $5,
+        segment.rfm_mode($8, $9), $9 OPERATOR(pg_catalog.=) 'mean'::pg_catalog.text, segment.rfm_options($7, $6, $17), $16, $11)
 $$;
 CREATE FUNCTION segment.rfm_text(orders regclass, customer name, at name, amount name,
                                  as_of timestamptz DEFAULT now(), bins integer DEFAULT NULL, method text DEFAULT 'quantile',
@@ -369,8 +376,8 @@ LANGUAGE sql STABLE PARALLEL RESTRICTED ROWS 10000
 AS $$
     SELECT *
     FROM segment.rfm_scored_text(
-        segment.rfm_query($1, $2, $3, $4, 'pg_catalog.text', $5, $8, $9, $10, $12, $13, $14, $15), $5,
-        segment.rfm_mode($8, $9), $9 OPERATOR(pg_catalog.=) 'mean', segment.rfm_options($7, $6, $17), $16, $11)
+        segment.rfm_query($1, $2, $3, $4, 'pg_catalog.text'::pg_catalog.text, $5, $8, $9, $10, $12, $13, $14, $15), $5,
+        segment.rfm_mode($8, $9), $9 OPERATOR(pg_catalog.=) 'mean'::pg_catalog.text, segment.rfm_options($7, $6, $17), $16, $11)
 $$;
 COMMENT ON FUNCTION segment.rfm(regclass, name, name, name, timestamptz, integer, text, text, text, text, text, text, name, regclass, name, segment.rfm_scale, jsonb) IS
 'RFM scores and segments of every customer of an orders table, with the caller''s rights. orders: table or view; customer, at, amount: its columns, the customer one of an integer type (see segment.rfm_uuid and segment.rfm_text for others). as_of: only orders before it count; recency_days are calendar days from the last of them to as_of in the session''s time zone. method: how scores are made, see segment.rfm_scale; also "ntile" (equal values in the order of their ids). bins: number of scores of each measure, 2 to 10 (default: what the method says, else 5); options: as of segment.rfm_scale, for bins of each measure and breaks. scale: a stored scale to apply instead. frequency: "days" counts distinct days with an order, "orders" rows, "order_ids" distinct orders. monetary: "sum", "mean" an order, or "max". refunds (negative amounts): "net" counts them as they are, "ignore" leaves the rows out, "drop_order" leaves out orders that have one. order_id: column that unites rows to orders. where: condition on the rows. customers, customers_key: table and column (default: named like customer) of all customers; those without an order come out as "Prospects" with NULL scores. map: names, see segment.rfm_map. Scores run from 1 to bins, the most best. Rows without customer, time or amount are left out. Sums of numeric are exact; double precision gives the same bits in any order. 22004 for NULL arguments, 22023 for unknown choices, 42703 and 42804 for columns, 22000 for infinite times and amounts that are not finite. One pass over the orders and about 55 bytes a customer; past pg_segment.max_memory as many passes as it takes. O(orders + customers).';

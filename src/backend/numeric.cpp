@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <cmath>
 #include <cstring>
 
 #include "backend/interrupt.hpp"
@@ -125,6 +126,8 @@ std::optional<Datum> NumericBuffer::write(const core::Decimal& value) {
 }
 
 Datum NumericBuffer::write(double value) {
+    if (!std::isfinite(value))
+        return numeric_datum(value);
     // d.dddde+xx: at most 17 digits and the decimal exponent of the first one.
     char text[32];
     const char* end = std::to_chars(text, text + sizeof text, value, std::chars_format::scientific).ptr;

@@ -62,10 +62,11 @@ const char* text_argument(FunctionCallInfo fcinfo, int number, const char* name)
     return call([value]() noexcept -> const char* { return TextDatumGetCString(value); });
 }
 
+// Checked at once: nobody to score is no reason to let a mistake pass.
 core::rfm::ScaleOptions scale_options(Datum jsonb) {
     core::rfm::ScaleOptions options;
     functions::read_scale_options(json_tokens(jsonb), options);
-    return options;
+    return options.method == Method::kNtile ? options : resolved(options);
 }
 
 Request::Request(FunctionCallInfo fcinfo)
@@ -253,10 +254,13 @@ class Job {
 
     void gather(Part part, core::Vector<Part>& parts) {
         const GatherMode mode(request_.mode.flags(), part.bits, part.number);
+        int rows = 0;
         for_each_row(request_.query,
                      {{TIMESTAMPTZOID, request_.as_of}, {INT8OID, Int64GetDatum(mode.value())}},
                      [&](TupleTableSlot* row) {
                          check_row_type(row->tts_tupleDescriptor);
+                         if (++rows > 1)
+                             refuse_query();
                          const NullableDatum state = column(row, 1);
                          if (!state.isnull)
                              take(state.value, part, parts);
@@ -265,7 +269,7 @@ class Job {
 
     [[noreturn]] static void refuse_query() {
         throw core::Error(core::Errc::kInvalidArgument,
-                          "\"query\" must return what segment.rfm_gather has gathered");
+                          "\"query\" must return one row, what segment.rfm_gather has gathered");
     }
     // Anything of variable length can be asked whether it is a table of customers.
     static void check_row_type(TupleDesc type) {
@@ -349,8 +353,14 @@ class Job {
                 store_->put_prospect(key_datum(table.options().keys, customer));
             else
                 store_->put(facts_of(customers, customer, buffer), customers.of(customer));
+            if (i % 128 == 0)
+                reset(row_memory.resource().context());
         }
         MemoryContextSwitchTo(previous);
+    }
+
+    static void reset(MemoryContext context) {
+        call([context]() noexcept { MemoryContextReset(context); });
     }
 
     void score_stored() {

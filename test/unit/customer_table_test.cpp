@@ -446,6 +446,27 @@ TEST(Money, EqualQuotientsAreEqualDoubles) {
     EXPECT_EQ(nearest_double(Int128{303000}, 1, 3), 10.1);
 }
 
+// Long double holds 64 bits, enough to tell which double is nearest for quotients of 64 bits and less.
+TEST(Money, DoublesAreTheNearestAndInOrder) {
+    EXPECT_LE(nearest_double(Int128{18036302401450305}, 2, 1),
+              nearest_double(Int128{18036302401450306}, 2, 1));
+    Random random(3);
+    for (int i = 0; i < 100000; ++i) {
+        const Int128 value =
+            static_cast<Int128>((std::uint64_t{1} << 54) + random.below(std::uint64_t{1} << 54));
+        const double found = nearest_double(value, 2, 1);
+        const auto error = [&](double x) {
+            const Int128 scaled = static_cast<Int128>(std::ldexp(static_cast<long double>(x), 26));
+            const Int128 wanted = (value << 26) / 100000000;
+            return scaled > wanted ? scaled - wanted : wanted - scaled;
+        };
+        EXPECT_TRUE(error(found) <= error(std::nextafter(found, 0.0)) + 1);
+        EXPECT_TRUE(error(found) <= error(std::nextafter(found, HUGE_VAL)) + 1);
+        EXPECT_LE(found, nearest_double(value + 1, 2, 1));
+        EXPECT_EQ(nearest_double(value * 7, 2, 7), found);
+    }
+}
+
 TEST(Money, FixedDecimalShowsTheValue) {
     for (const char* text :
          {"0", "1", "-12.34", "10000", "100000000.0001", "0.00000001", "123456789012345.6789"}) {

@@ -5,6 +5,7 @@
 #include <charconv>
 #include <cmath>
 #include <optional>
+#include <string_view>
 
 #include "core/base/random.hpp"
 
@@ -65,6 +66,12 @@ double from_ordered_bits(std::int64_t bits) {
                 "Round the amounts.");
 }
 
+// Below 10^36, as fixed_from() has it.
+bool is_below_limit(Int128 value) {
+    const Int128 limit = power_of_10000(9);
+    return -limit < value && value < limit;
+}
+
 bool fits_int64(Int128 value) {
     return value == static_cast<std::int64_t>(value);
 }
@@ -92,8 +99,7 @@ CustomerTable::~CustomerTable() {
 
 std::uint64_t CustomerTable::memory_used() const {
     return chunks_.size() * kChunkEntries * layout_.stride + index_.capacity() * sizeof(std::uint32_t) +
-           blocks_.memory_used() + keys_.memory_used() + far_days_.capacity() * sizeof(FarDay) +
-           large_sums_.size() * (sizeof(LargeSum) + 96);
+           blocks_.memory_used() + keys_.memory_used() + far_days_.capacity() * sizeof(FarDay) + large_bytes_;
 }
 
 // ---- rows
@@ -204,12 +210,20 @@ void CustomerTable::add_large(const Amount& amount, Interrupt& interrupt) {
     const Pending& row = arriving().rows[arriving().count - 1];
     settle(interrupt);
     if (row.number != kEmpty)
-        large_sum(row.number).add(amount);
+        change_large_sum(row.number, [&](LargeSum& sum) { sum.add(amount); });
 }
 
-LargeSum& CustomerTable::large_sum(std::uint32_t number) {
+template <typename Operation>
+void CustomerTable::change_large_sum(std::uint32_t number, const Operation& operation) {
+    const auto [found, added] = large_sums_.try_emplace(number, memory_, options_.amounts);
     entry(number).flags() |= EntryView::kHasLargeSum;
-    return large_sums_.try_emplace(number, memory_, options_.amounts).first->second;
+    if (added)
+        large_bytes_ += kLargeSumNode;
+    LargeSum& sum = found->second;
+    const std::uint64_t before = sum.memory_used();
+    operation(sum);
+    large_bytes_ += sum.memory_used() - before;
+    largest_sum_ = std::max<std::uint64_t>(largest_sum_, sum.memory_used());
 }
 
 // ---- finding customers
@@ -347,15 +361,22 @@ void CustomerTable::add_fixed(std::uint32_t number, Int128 amount, Interrupt& in
     add_beyond_unit(number, amount, groups_);
 }
 
+// Maxima have one limit, whichever unit the table has when they come.
+void CustomerTable::require_comparable(const std::optional<Int128>& amount) const {
+    if (options_.monetary == Monetary::kMax && !(amount && is_below_limit(*amount)))
+        throw_too_many_digits();
+}
+
 // A fixed amount, in a unit of so many groups, goes to the customer's sum of any size.
 void CustomerTable::add_beyond_unit(std::uint32_t number, Int128 amount, int groups) {
     if (options_.monetary == Monetary::kMax)
         throw_too_many_digits();
-    LargeSum& sum = large_sum(number);
-    if (options_.amounts == AmountKind::kNumeric)
-        sum.add(FixedDecimal(amount, groups, entry(number).display_scale()).decimal());
-    else
-        sum.add_fixed(amount);
+    change_large_sum(number, [&](LargeSum& sum) {
+        if (options_.amounts == AmountKind::kNumeric)
+            sum.add(FixedDecimal(amount, groups, entry(number).display_scale()).decimal());
+        else
+            sum.add_fixed(amount);
+    });
 }
 
 void CustomerTable::raise_maximum(std::uint32_t number, Int128 amount, Interrupt& interrupt) {
@@ -410,6 +431,10 @@ std::uint64_t CustomerTable::headroom_wanted() const {
         bytes += index_bytes - index_.size() * sizeof(std::uint32_t);
     if (options_.count_days)
         bytes += DayBlocks::kChunkBytes;
+    if (!large_sums_.empty())
+        bytes += kBatch * (kLargeSumNode + 2 * largest_sum_);
+    if (!far_days_.empty())
+        bytes += far_days_.capacity() * sizeof(FarDay);
     if (options_.keys != KeyKind::kInteger)
         bytes += KeyBytes::kChunkBytes + batches_[0].key_bytes.size() + batches_[1].key_bytes.size();
     return bytes;
@@ -482,6 +507,7 @@ void CustomerTable::raise_groups(int groups, Interrupt& interrupt) {
     for (std::uint64_t number = 0; number < size_; ++number) {
         const EntryView found = entry(number);
         const std::optional<Int128> scaled = scaled_up(found.sum(), steps);
+        require_comparable(scaled);
         if (scaled) {
             found.set_sum(*scaled);
             continue;
@@ -508,6 +534,7 @@ class CustomerTable::Survivors {
         if (from.has(EntryView::kHasLargeSum)) {
             auto node = table_.large_sums_.extract(number);
             node.key() = kept_;
+            large_bytes_ += kLargeSumNode + node.mapped().memory_used();
             sums_.insert(sums_.end(), std::move(node));
         }
         if (table_.options_.keys != KeyKind::kInteger)
@@ -532,6 +559,7 @@ class CustomerTable::Survivors {
             table_.memory_->deallocate(table_.chunks_.back(), kChunkEntries * table_.layout_.stride);
         table_.size_ = kept_;
         table_.large_sums_.swap(sums_);
+        table_.large_bytes_ = large_bytes_;
         table_.keys_.swap(keys_);
         table_.blocks_.swap(blocks_);
         table_.far_days_.swap(far_days_);
@@ -545,6 +573,7 @@ class CustomerTable::Survivors {
 
     CustomerTable& table_;
     std::uint32_t kept_ = 0;
+    std::uint64_t large_bytes_ = 0;
     std::size_t next_far_day_ = 0;
     KeyBytes keys_;
     DayBlocks blocks_;
@@ -626,9 +655,15 @@ LargeSum CustomerTable::exact_sum(const Customer& customer) const {
 
 double CustomerTable::nearest_double(const Customer& customer, bool mean) const {
     const std::uint32_t divisor = mean && customer.orders > 0 ? customer.orders : 1;
-    if (options_.amounts == AmountKind::kNumeric)
-        return customer.large == nullptr ? rfm::nearest_double(customer.fixed, groups_, divisor)
-                                         : nearest_double(exact_sum(customer).decimal()) / divisor;
+    if (options_.amounts == AmountKind::kNumeric) {
+        if (customer.large == nullptr)
+            return rfm::nearest_double(customer.fixed, groups_, divisor);
+        // What else the customer bought may have made a small sum large; its double is that of the value.
+        const LargeSum sum = exact_sum(customer);
+        const std::optional<FixedSum> fixed = sum.fixed();
+        return fixed ? rfm::nearest_double(fixed->value, fixed->groups, divisor)
+                     : nearest_double(sum.decimal()) / divisor;
+    }
     if (options_.monetary == Monetary::kMax)
         return from_ordered_bits(static_cast<std::int64_t>(customer.fixed));
     const double sum = customer.large == nullptr ? rfm::nearest_double(customer.fixed)
@@ -642,7 +677,12 @@ double CustomerTable::nearest_double(const DecimalSumView& sum) const {
     NoInterrupt interrupt;
     const std::size_t length = sum.write_text({text.data(), text.size()}, interrupt);
     double value = 0;
-    if (std::from_chars(text.data(), text.data() + length, value).ec == std::errc::result_out_of_range)
+    const bool out_of_range =
+        std::from_chars(text.data(), text.data() + length, value).ec == std::errc::result_out_of_range;
+    const std::string_view digits(text.data(), length);
+    if (out_of_range && (digits.starts_with("0.") || digits.starts_with("-0.")))
+        return 0;
+    if (out_of_range)
         throw Error(Errc::kOutOfRange, "a customer's amounts add up to more than double precision holds");
     return value;
 }
@@ -783,6 +823,26 @@ TableOptions CustomerTable::read_options(Reader image) {
     return read_header(image).options;
 }
 
+void CustomerTable::check_days(const Reader& image, const Record& record) {
+    for (std::size_t at = 0; at < record.days.size(); at += sizeof(DayCode)) {
+        DayCode code;
+        std::memcpy(&code, record.days.data() + at, sizeof code);
+        image.require(code != 0 && code > record.recency_days, "day out of range");
+    }
+    for (std::size_t at = 0; at < record.far_days.size(); at += sizeof(std::int32_t)) {
+        std::int32_t days_ago;
+        std::memcpy(&days_ago, record.far_days.data() + at, sizeof days_ago);
+        image.require(days_ago > kMaxCodedDaysAgo && days_ago >= record.recency_days, "day out of range");
+    }
+}
+
+bool CustomerTable::is_maximum(const Header& header, const Record& record) {
+    if (header.options.amounts == AmountKind::kNumeric)
+        return is_below_limit(record.sum);
+    return !header.wide &&
+           (record.orders == 0 || std::isfinite(from_ordered_bits(static_cast<std::int64_t>(record.sum))));
+}
+
 CustomerTable::Record CustomerTable::read_record(Reader& image, const Header& header) {
     Record record{};
     record.flags = image.get<std::uint8_t>();
@@ -804,6 +864,9 @@ CustomerTable::Record CustomerTable::read_record(Reader& image, const Header& he
         record.far_days = image.take(std::size_t{image.get<std::uint32_t>()} * sizeof(std::int32_t));
     image.require(header.options.count_days || (days == 0 && record.far_days.empty()), "days out of place");
     image.require(record.recency_days >= 0, "day out of range");
+    check_days(image, record);
+    image.require(header.options.monetary == Monetary::kSum || is_maximum(header, record),
+                  "amount out of range");
     image.require(record.orders > 0 || (record.flags == 0 && days == 0 && record.sum == 0),
                   "facts of a customer without orders");
     if (record.flags & Record::kLarge) {
@@ -860,6 +923,7 @@ void CustomerTable::merge_record(const Record& record, std::uint32_t number, int
     Int128 amount = record.sum;
     if (options_.amounts == AmountKind::kNumeric) {
         const std::optional<Int128> scaled = scaled_up(record.sum, groups_ - groups);
+        require_comparable(scaled);
         if (!scaled)
             add_beyond_unit(number, record.sum, groups);
         amount = scaled.value_or(0);
@@ -877,7 +941,7 @@ void CustomerTable::merge_record(const Record& record, std::uint32_t number, int
     }
     if (record.large) {
         Reader large = *record.large;
-        large_sum(number).merge_encoded(large);
+        change_large_sum(number, [&](LargeSum& sum) { sum.merge_encoded(large); });
     }
 }
 

@@ -16,6 +16,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <span>
 
 #include "core/base/codec.hpp"
@@ -109,6 +110,7 @@ class CustomerTable {
     static constexpr int kChunkBits = 12;
     static constexpr std::uint64_t kChunkEntries = 1 << kChunkBits;
     static constexpr int kMaxIndexBits = 31;
+    static constexpr std::uint64_t kLargeSumNode = 256;  // a node of the map, as an allocator rounds it
 
     struct Batch;
     // A row that waits.
@@ -170,7 +172,7 @@ class CustomerTable {
     }
     std::uint64_t home(std::uint64_t hash) const { return hash >> (64 - index_bits_); }
     std::uint32_t number_mask() const { return (std::uint32_t{1} << index_bits_) - 1; }
-    // The slot's content: some bits of the hash above the number. Numbers stay under three quarters of what
+    // The slot's content: some bits of the hash above the number. Numbers stay under seven eighths of what
     // their bits can hold, so that no slot looks empty.
     std::uint32_t slot_of(std::uint64_t hash, std::uint64_t number) const {
         return static_cast<std::uint32_t>(hash >> TableOptions::kMaxPartitionBits) << index_bits_ |
@@ -191,7 +193,9 @@ class CustomerTable {
     template <typename Amount>
     void add_large(const Amount& amount, Interrupt& interrupt);
     void add_beyond_unit(std::uint32_t number, Int128 amount, int groups);
-    LargeSum& large_sum(std::uint32_t number);
+    void require_comparable(const std::optional<Int128>& amount) const;
+    template <typename Operation>
+    void change_large_sum(std::uint32_t number, const Operation& operation);
 
     void prepare_batch(Interrupt& interrupt);
     int index_bits_wanted() const;
@@ -206,6 +210,8 @@ class CustomerTable {
 
     void write_record(Writer& writer, std::uint32_t number) const;
     static Header read_header(Reader& image);
+    static void check_days(const Reader& image, const Record& record);
+    static bool is_maximum(const Header& header, const Record& record);
     static Record read_record(Reader& image, const Header& header);
     std::uint64_t merge_batch(Reader& image, const Header& header, std::uint64_t left, Interrupt& interrupt);
     void merge_record(const Record& record, std::uint32_t number, int groups, Interrupt& interrupt);
@@ -227,6 +233,8 @@ class CustomerTable {
     using LargeSums =
         std::map<std::uint32_t, LargeSum, std::less<>, Allocator<std::pair<const std::uint32_t, LargeSum>>>;
     LargeSums large_sums_;
+    std::uint64_t large_bytes_ = 0;  // that the large sums take, and the most that one does
+    std::uint64_t largest_sum_ = 0;
 
     // One batch arrives while the other, looked up already, waits to be worked off.
     Batch batches_[2];

@@ -16,15 +16,6 @@ Unsigned128 magnitude(Int128 value) {
     return value < 0 ? -static_cast<Unsigned128>(value) : static_cast<Unsigned128>(value);
 }
 
-Unsigned128 greatest_common_divisor(Unsigned128 a, Unsigned128 b) {
-    while (b != 0) {
-        const Unsigned128 rest = a % b;
-        a = b;
-        b = rest;
-    }
-    return a;
-}
-
 std::uint64_t bits_of(double value) {
     return std::bit_cast<std::uint64_t>(value);
 }
@@ -99,13 +90,25 @@ double nearest_double(Int128 value, int groups, std::uint32_t divisor) {
     // Powers of ten up to 10^22 are doubles, so one division of two exact numbers rounds once.
     if (divisor == 1 && magnitude(value) < kExactInDouble)
         return static_cast<double>(value) / static_cast<double>(power_of_10000(groups));
-    Unsigned128 above = magnitude(value);
-    if (above == 0)
+    Unsigned128 rest = magnitude(value);
+    if (rest == 0)
         return 0;
-    Unsigned128 below = static_cast<Unsigned128>(power_of_10000(groups)) * divisor;
-    const Unsigned128 common = greatest_common_divisor(above, below);
-    const double quotient = static_cast<double>(above / common) / static_cast<double>(below / common);
-    return value < 0 ? -quotient : quotient;
+    // Long division to more bits than a double has, with a last one that says whether anything is left: then
+    // the conversion rounds once.
+    constexpr int kStep = 28;  // below is less than 2^99
+    constexpr int kEnoughBits = 55;
+    const Unsigned128 below = static_cast<Unsigned128>(power_of_10000(groups)) * divisor;
+    Unsigned128 quotient = rest / below;
+    rest %= below;
+    int exponent = 0;
+    for (; quotient >> kEnoughBits == 0; exponent -= kStep) {
+        rest <<= kStep;
+        quotient = quotient << kStep | rest / below;
+        rest %= below;
+    }
+    quotient |= rest != 0;
+    const double result = std::ldexp(static_cast<double>(quotient), exponent);
+    return value < 0 ? -result : result;
 }
 
 double nearest_double(Int128 value) {
@@ -165,6 +168,24 @@ void LargeSum::merge(const LargeSum& other) {
         change<DecimalSum>(decimal_, [&](DecimalSum& sum) { return sum.merge(other.decimal()); });
     else
         change<FloatSum>(number_, [&](FloatSum& sum) { return sum.merge(other.number()); });
+}
+
+std::optional<FixedSum> LargeSum::fixed() const {
+    Vector<std::uint64_t> cells(cells_.get_allocator());
+    cells.resize(cells_.size() + 1);
+    const DecimalMeta meta = decimal().canonical({cells.data(), cells.size()});
+    if (meta.groups > kMaxUnitGroups || meta.used > 2)
+        return std::nullopt;
+    if (meta.used == 0)
+        return FixedSum{0, 0};
+    const bool negative = static_cast<std::int64_t>(cells[meta.used - 1u]) < 0;
+    const std::uint64_t high = meta.used == 2 ? cells[1] : negative ? ~std::uint64_t{0} : 0;
+    return FixedSum{static_cast<Int128>(static_cast<Unsigned128>(high) << 64 | cells[0]), meta.groups};
+}
+
+std::size_t LargeSum::memory_used() const {
+    // The allocator rounds up to powers of two and keeps a header.
+    return cells_.capacity() == 0 ? 0 : std::bit_ceil(cells_.capacity() * sizeof(std::uint64_t)) + 16;
 }
 
 std::size_t LargeSum::encoded_size() const {

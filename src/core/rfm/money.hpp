@@ -37,7 +37,7 @@ std::optional<Int128> fixed_from(double amount);
 // value * 10000^exponent, or nothing when that does not fit.
 std::optional<Int128> scaled_up(Int128 value, int exponent);
 
-// The double nearest to value * 10000^-groups / divisor, the same for equal quotients. divisor > 0.
+// The double nearest to value * 10000^-groups / divisor; divisor > 0.
 double nearest_double(Int128 value, int groups, std::uint32_t divisor);
 
 // The double nearest to value * 2^-72.
@@ -59,6 +59,12 @@ class FixedDecimal {
     Decimal decimal_;
 };
 
+// value * 10000^-groups.
+struct FixedSum {
+    Int128 value;
+    int groups;
+};
+
 // An exact sum that owns its cells: what a customer's amounts add up to beyond the fixed unit. Of one kind of
 // amounts: only the operations of that kind may be called.
 class LargeSum {
@@ -69,6 +75,13 @@ class LargeSum {
     void add(double amount);
     void add_fixed(Int128 value);  // in units of 2^-72
     void merge(const LargeSum& other);
+
+    // A sum of decimals as 128 bits in the largest unit that it takes, if it has that form in at most
+    // kMaxUnitGroups groups. It depends on the value only, not on how the sum came about.
+    std::optional<FixedSum> fixed() const;
+
+    // Bytes beside the object itself.
+    std::size_t memory_used() const;
 
     // External form: equal sums are equal bytes.
     std::size_t encoded_size() const;
