@@ -54,6 +54,50 @@ FROM segment.rfm_summary('shop', 'customer_id', 'ordered_at', 'amount', '2025-07
 SELECT * FROM segment.rfm_summary('shop', 'customer_id', 'ordered_at', 'amount', '1999-01-01');
 CREATE TABLE even AS SELECT c AS customer_id, date '2025-01-01' AS ordered_at, (c - 2)::numeric AS amount FROM generate_series(1, 3) AS c;
 SELECT sum(customers) AS customers, sum(revenue) AS revenue, count(revenue_share) AS shares FROM segment.rfm_summary('even', 'customer_id', 'ordered_at', 'amount', '2025-07-01');
+-- More refunds than sales: a part of that is no share.
+SELECT sum(customers) AS customers, sum(revenue) AS revenue, count(revenue_share) AS shares
+FROM segment.rfm_summary('even', 'customer_id', 'ordered_at', 'amount', '2025-07-01', "where" => 'amount < 1');
+-- Whoever owns the schema can add functions whose arguments fit better. None of ours calls them.
+CREATE ROLE segment_owner;
+GRANT CREATE, USAGE ON SCHEMA segment TO segment_owner;
+BEGIN;
+SET LOCAL client_min_messages = warning;
+SET LOCAL ROLE segment_owner;
+DO $$
+DECLARE
+    f record;
+    other text;
+BEGIN
+    FOR f IN SELECT p.proname, p.pronargs AS n, p.pronargdefaults AS defaults, p.proargtypes::oid[]::regtype[]::text[] AS types,
+                    p.proargnames AS names
+             FROM pg_proc AS p WHERE p.pronamespace = 'segment'::regnamespace AND p.proname = ANY ('{rfm, rfm_uuid, rfm_text, rfm_summary_query, column_type}') LOOP
+        -- One argument of another type, or fewer arguments.
+        FOR i IN 1..f.n LOOP
+            FOREACH other IN ARRAY ARRAY['text', 'anyelement', 'integer', 'fewer'] LOOP
+                IF other = 'fewer' AND i <= f.n - f.defaults THEN
+                    CONTINUE;
+                END IF;
+                BEGIN
+                    EXECUTE format('CREATE FUNCTION segment.%I(%s) RETURNS text LANGUAGE plpgsql AS %L', f.proname,
+                                   (SELECT string_agg(format('%I %s%s', f.names[k], CASE WHEN k = i THEN other ELSE f.types[k - 1] END,
+                                                             CASE WHEN k > f.n - f.defaults THEN ' DEFAULT NULL' END), ', ' ORDER BY k)
+                                    FROM generate_series(1, CASE WHEN other = 'fewer' THEN i - 1 ELSE f.n END) AS k),
+                                   'BEGIN RAISE EXCEPTION ''captured''; END');
+                EXCEPTION WHEN duplicate_function THEN
+                    NULL;
+                END;
+            END LOOP;
+        END LOOP;
+    END LOOP;
+END $$;
+RESET ROLE;
+SELECT count(*) > 100 AS many_traps FROM pg_proc WHERE pronamespace = 'segment'::regnamespace AND proowner = 'segment_owner'::regrole;
+SELECT count(*) AS segments, sum(customers) AS customers FROM segment.rfm_summary('shop', 'customer_id', 'ordered_at', 'amount', '2025-07-01');
+SELECT count(*) AS segments, sum(customers) AS customers FROM segment.rfm_summary('keyed', 'u', 'at', 'amount', '2025-07-01', monetary => 'mean');
+SELECT count(*) AS segments, sum(customers) AS customers FROM segment.rfm_summary('keyed', 't', 'at', 'amount', '2025-07-01', frequency => 'orders', monetary => 'max');
+ROLLBACK;
+REVOKE ALL ON SCHEMA segment FROM segment_owner;
+DROP ROLE segment_owner;
 -- Errors.
 SELECT * FROM segment.rfm_summary('shop', 'nobody', 'ordered_at', 'amount');
 SELECT * FROM segment.rfm_summary('shop', NULL, 'ordered_at', 'amount');

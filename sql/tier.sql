@@ -70,6 +70,34 @@ SELECT count(*), count(tier), sum(balance), min(pg_typeof(customer_id)::text)
 FROM segment.tier_text('"Odd ""Shop"', 'the customer', 'when', 'total, gross', '{"Silver": 500}', '2024-09-01');
 SELECT count(*), count(tier), sum(balance) FROM segment.tier('bought', 'customer_id', 'ordered_at', NULL, '{"Often": 2}', '2024-09-01', metric => 'days');
 
+-- A real counts with its digits, not with the six of its cast to numeric.
+CREATE DOMAIN price AS real;
+CREATE TABLE priced AS SELECT 1 AS customer_id, timestamptz '2024-01-01' AS at, 123456.75::price AS amount;
+SELECT tier, balance FROM segment.tier('priced', 'customer_id', 'at', 'amount', '{"Gold": 123456.75}', '2024-09-01');
+DROP TABLE priced;
+DROP DOMAIN price;
+-- Who is listed twice is one member, since the earlier of the two.
+INSERT INTO members VALUES (1, '2024-04-01'), (1, NULL), (6, '2024-02-01'), (8, NULL);
+SELECT customer_id, tier, since, balance FROM segment.tier('bought', 'customer_id', 'ordered_at', 'amount', '{"Bronze": 0, "Silver": 500, "Gold": 1500}', '2024-09-01',
+                           customers => 'members', customers_key => 'id', joined => 'joined') WHERE customer_id IN (1, 6, 8) ORDER BY customer_id;
+-- One tier down at a time, also for who never buys again.
+SELECT h.tier, h.starts::date, h.reason, h.threshold, h.short_since::date
+FROM segment.tier_history('{2024-01-31 12:00}', '{2000}', '{"Bronze": 0, "Silver": 500, "Gold": 1500}', '2030-01-01', downgrade => 'one_down', review_every => '3 months') AS h;
+SELECT h.tier, h.starts::date, h.reason, h.threshold, h.short_since::date
+FROM segment.tier_history('{2024-01-31 12:00, 2025-02-28}', '{2000, 1}', '{"Bronze": 0, "Silver": 500, "Gold": 1500, "Ruby": 2000}', '2030-01-01', downgrade => 'one_down',
+                          review_every => '3 months') AS h;
+SELECT s.tier, s.short_since, s.expires_at, s.expires_to
+FROM segment.tier_at('{2024-01-31 12:00}', '{2000}', '{"Silver": 500, "Gold": 1500}', '2025-02-01', downgrade => 'one_down') AS s;
+-- An order counts up to its time plus the period, and then still: at the end of a month, and on a leap day.
+SELECT at, period, s.expires_at
+FROM (VALUES (timestamptz '2024-01-31 12:00', interval '1 month'), ('2024-02-29 12:00', '12 months'), ('2023-02-28 12:00', '12 months')) AS o (at, period),
+     segment.tier_at(ARRAY[at], '{5}', '{"Gold": 5}', at + interval '1 day', period => period) AS s;
+-- Long numbers can be cancelled.
+SET statement_timeout = '200ms';
+SELECT segment.tier_at(array_agg('2024-01-01'::timestamptz + n * interval '1 second'), array_agg(1e131000), '{"Gold": 5}', '2024-09-01') FROM generate_series(1, 2000) AS n;
+SELECT segment.tier_at('{}', '{}', jsonb_object_agg(n::text, 1e131000 + n), '2024-09-01') FROM generate_series(1, 100) AS n;
+RESET statement_timeout;
+
 -- Calendars: a leap day, the night that clocks change, and dates far away.
 SELECT h.tier, h.starts, h.reason FROM segment.tier_history('{2024-02-29 12:00}', '{100}', '{"Gold": 100}', '2030-01-01', period => '1 month',
                                                             review => 'membership_anniversary') AS h;
@@ -127,6 +155,49 @@ SELECT * FROM segment.tier('bought', 'customer_id', 'ordered_at', NULL, '{"Silve
 SELECT * FROM segment.tier('bought', 'amount', 'ordered_at', 'amount', '{"Silver": 500}');
 SELECT * FROM segment.tier('bought', 'customer_id', 'ordered_at', 'amount', '{}', '1999-01-01');
 SELECT * FROM segment.tier('bought', 'customer_id', 'ordered_at', 'amount', '{"Silver": 500}', joined => 'joined');
+
+-- Whoever owns the schema can add functions whose arguments fit better. None of ours calls them.
+CREATE ROLE segment_owner;
+GRANT CREATE, USAGE ON SCHEMA segment TO segment_owner;
+BEGIN;
+SET LOCAL client_min_messages = warning;
+SET LOCAL ROLE segment_owner;
+DO $$
+DECLARE
+    f record;
+    other text;
+BEGIN
+    FOR f IN SELECT p.proname, p.pronargs AS n, p.pronargdefaults AS defaults, p.proargtypes::oid[]::regtype[]::text[] AS types,
+                    p.proargnames AS names
+             FROM pg_proc AS p WHERE p.pronamespace = 'segment'::regnamespace AND p.proname = ANY ('{tier_at, tier_query, tier_rows, column_type, check_key_type, qualified_name}') LOOP
+        -- One argument of another type, or fewer arguments.
+        FOR i IN 1..f.n LOOP
+            FOREACH other IN ARRAY ARRAY['text', 'anyelement', 'integer', 'fewer'] LOOP
+                IF other = 'fewer' AND i <= f.n - f.defaults THEN
+                    CONTINUE;
+                END IF;
+                BEGIN
+                    EXECUTE format('CREATE FUNCTION segment.%I(%s) RETURNS text LANGUAGE plpgsql AS %L', f.proname,
+                                   (SELECT string_agg(format('%I %s%s', f.names[k], CASE WHEN k = i THEN other ELSE f.types[k - 1] END,
+                                                             CASE WHEN k > f.n - f.defaults THEN ' DEFAULT NULL' END), ', ' ORDER BY k)
+                                    FROM generate_series(1, CASE WHEN other = 'fewer' THEN i - 1 ELSE f.n END) AS k),
+                                   'BEGIN RAISE EXCEPTION ''captured''; END');
+                EXCEPTION WHEN duplicate_function THEN
+                    NULL;
+                END;
+            END LOOP;
+        END LOOP;
+    END LOOP;
+END $$;
+RESET ROLE;
+SELECT count(*) > 50 AS many_traps FROM pg_proc WHERE pronamespace = 'segment'::regnamespace AND proowner = 'segment_owner'::regrole;
+SELECT customer_id, tier FROM segment.tier('bought', 'customer_id', 'ordered_at', 'amount', '{"Silver": 500}', '2024-09-01', "where" => 'true',
+                                          customers => 'members', customers_key => 'id', joined => 'joined') ORDER BY customer_id;
+SELECT count(*) FROM segment.tier_text('bought', 'customer_id', 'ordered_at', 'amount', '{"Silver": 500}', '2024-09-01');
+SELECT count(*) FROM segment.tier_uuid('"Odd ""Shop"', 'the customer', 'when', 'total, gross', '{"Silver": 500}', '2024-09-01');
+ROLLBACK;
+REVOKE ALL ON SCHEMA segment FROM segment_owner;
+DROP ROLE segment_owner;
 
 -- The caller's rights.
 CREATE ROLE segment_clerk;

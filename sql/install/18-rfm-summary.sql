@@ -22,7 +22,7 @@ COMMENT ON COLUMN segment.rfm_segment_figures.customers IS 'customers of the seg
 COMMENT ON COLUMN segment.rfm_segment_figures.share IS 'their part of all customers, from 0 to 1';
 COMMENT ON COLUMN segment.rfm_segment_figures.revenue IS 'sum of their orders, whatever monetary is; exact';
 COMMENT ON COLUMN segment.rfm_segment_figures.revenue_share IS
-'their part of all revenue; NULL where all revenue is zero';
+'their part of all revenue; NULL unless all revenue is more than zero';
 COMMENT ON COLUMN segment.rfm_segment_figures.orders IS
 'their orders: different order_ids where such a column is given, else rows';
 COMMENT ON COLUMN segment.rfm_segment_figures.mean_order_value IS 'revenue by order; NULL without orders';
@@ -53,8 +53,9 @@ BEGIN
     IF monetary IS DISTINCT FROM 'sum' OR frequency IS DISTINCT FROM counted THEN
         money := format($query$
             SELECT customer_id, monetary AS revenue, frequency AS orders
-            FROM segment.%I($1, $2, $3, $4, $5, frequency => %L, monetary => 'sum', refunds => $10,
-                            "where" => $12, order_id => $13)
+            FROM segment.%I($1, $2, $3, $4, $5, 5::pg_catalog.int4, 'quantile'::pg_catalog.text, %L::pg_catalog.text,
+                            'sum'::pg_catalog.text, $10, 'cells125'::pg_catalog.text, $12, $13, NULL::pg_catalog.regclass,
+                            NULL::pg_catalog.name, NULL::segment.rfm_scale, '{}'::pg_catalog.jsonb)
         $query$, rfm_name, counted);
     END IF;
     -- This runs under the caller's search path, as a condition on the orders does.
@@ -86,7 +87,7 @@ BEGIN
                (figure.customers OPERATOR(pg_catalog./) pg_catalog.sum(figure.customers) OVER ())::pg_catalog.float8,
                figure.revenue,
                (figure.revenue OPERATOR(pg_catalog./) CASE WHEN pg_catalog.sum(figure.revenue) OVER ()
-                    OPERATOR(pg_catalog.<>) 0 THEN pg_catalog.sum(figure.revenue) OVER () END)::pg_catalog.float8,
+                    OPERATOR(pg_catalog.>) 0 THEN pg_catalog.sum(figure.revenue) OVER () END)::pg_catalog.float8,
                figure.orders::pg_catalog.int8,
                figure.revenue OPERATOR(pg_catalog./) CASE WHEN figure.orders OPERATOR(pg_catalog.<>) 0
                     THEN figure.orders END,
@@ -117,4 +118,4 @@ END
 $$;
 COMMENT ON FUNCTION segment.rfm_summary(regclass, name, name, name, timestamptz, integer, text, text, text, text, text,
                                         text, name, regclass, name, segment.rfm_scale, jsonb) IS
-'The segments of segment.rfm in figures, in the order of the map: customers, revenue, orders, their shares and mean order value, and medians of recency, frequency and monetary. Arguments and errors as for segment.rfm, customers of any type. revenue is the sum of the orders, less refunds as refunds says, also where monetary is their mean or maximum; orders are different values of order_id, or rows where there is no such column, also where frequency counts days. Segments without customers have no row. After those of the map come customers without orders (zero revenue, no medians), and customers whose scores the map does not cover (NULL). Sums and shares are exact and do not depend on the order of rows. O(orders + customers log customers); where monetary is not "sum", or frequency not orders, the orders are read twice.';
+'The segments of segment.rfm in figures, in the order of the map: customers, revenue, orders, their shares and mean order value, and medians of recency, frequency and monetary. Arguments and errors as for segment.rfm, customers of any type. revenue is the sum of the orders, less refunds as refunds says, also where monetary is their mean or maximum; orders are different values of order_id, or rows where there is no such column, also where frequency counts days. Segments without customers have no row. After those of the map come customers without orders (zero revenue, no medians), and customers whose scores the map does not cover (NULL). revenue_share is NULL unless all revenue is more than zero. Sums and shares are exact and do not depend on the order of rows. O(orders + customers log customers); where monetary is not "sum", or frequency not orders, the orders are read twice.';

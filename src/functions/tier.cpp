@@ -168,7 +168,8 @@ class TierCall {
         program_.grace = interval_argument(fcinfo, 10, "grace");
         if (!PG_ARGISNULL(11))
             joined_ = finite_argument(fcinfo, 11, "joined");
-        validate(program_, memory);
+        ServerInterrupt interrupt;
+        validate(program_, memory, interrupt);
         if (!PG_ARGISNULL(0))
             read_orders(fcinfo);
     }
@@ -320,6 +321,8 @@ const char* reason_of(Cause cause, Review review) {
             return "threshold reached";
         case Cause::kBalanceFell:
             return "balance fell short";
+        case Cause::kStillShort:
+            return "balance still short";
         case Cause::kGraceEnded:
             return "grace ended";
         case Cause::kReview:

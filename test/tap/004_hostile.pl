@@ -86,7 +86,6 @@ my %sane_for_function = (
 	'tier_uuid name customer' => q{'customer_uuid'::name}, 'tier_text name customer' => q{'customer_text'::name},
 	'tier_uuid name customers_key' => q{'customer_uuid'::name}, 'tier_text name customers_key' => q{'customer_text'::name},
 	'tier_query text key_type' => q{'pg_catalog.int8'::text},
-	'tier_rows text query' => q{'SELECT 1::bigint, NULL::text, $1, 0::numeric, NULL::text, 0::numeric, $1, $1, NULL::text'::text},
 	'rfm_scored text query' => gathering('customer'), 'rfm_scored_uuid text query' => gathering('customer_uuid'),
 	'rfm_scored_text text query' => gathering('customer_text'),
 	'lifecycle_stages_uuid name customer' => q{'customer_uuid'::name}, 'lifecycle_stages_uuid name customers_key' => q{'customer_uuid'::name},

@@ -177,7 +177,7 @@ Outcome run(const Program& program, const std::vector<Purchase>& purchases, Inst
     seg::test::CountingResource memory;
     NoInterrupt interrupt;
     Utc calendar;
-    validate(program, &memory);
+    validate(program, &memory, interrupt);
     Recorder recorder;
     Outcome outcome = {};
     {
@@ -215,13 +215,14 @@ class DayByDay {
         Instant since = joined_;
         Instant short_since = kNever;
         Instant deadline = kNever;
+        Instant again = kNever;
         std::int64_t before = 0;
         const auto move = [&](Instant at, std::size_t to, Cause cause, std::int64_t balance) {
             result.push_back({at, to, cause, cause == Cause::kThresholdReached ? kNever : short_since,
                               std::to_string(balance)});
             level = to;
             since = at;
-            short_since = deadline = kNever;
+            short_since = deadline = again = kNever;
         };
         result.push_back({joined_, level, Cause::kJoined, kNever, "0"});
         for (Instant day = joined_; day < as_of; day += kDay) {
@@ -238,6 +239,9 @@ class DayByDay {
             if (deadline == day) {
                 move(day, lower(before), Cause::kGraceEnded, before);
                 lost = true;
+            } else if (again == day) {
+                move(day, lower(before), Cause::kStillShort, before);
+                lost = true;
             } else if (deadline == kNever && !real_time && is_short(before) && is_review(day, since)) {
                 if (program_.grace.empty()) {
                     move(day, lower(before), Cause::kReview, before);
@@ -248,7 +252,7 @@ class DayByDay {
             }
             if (lost && is_short(before)) {
                 short_since = day;
-                if (real_time)
+                if (real_time && !program_.grace.empty())
                     deadline = graced();
             }
             const std::int64_t balance = balance_after(day);
@@ -256,17 +260,19 @@ class DayByDay {
             if (changed && earned(balance) > level)
                 move(day, earned(balance), Cause::kThresholdReached, balance);
             if (!is_short(balance)) {
-                short_since = deadline = kNever;
+                short_since = deadline = again = kNever;
             } else {
                 if (short_since == kNever)
                     short_since = day;
-                if (real_time && changed && deadline == kNever) {
-                    if (program_.grace.empty()) {
-                        move(day, lower(balance), Cause::kBalanceFell, balance);
-                        if (is_short(balance))
-                            short_since = day;
-                    } else {
+                if (real_time && !program_.grace.empty()) {
+                    if (changed && deadline == kNever)
                         deadline = graced();
+                } else if (real_time) {
+                    if (changed && !lost)
+                        move(day, lower(balance), Cause::kBalanceFell, balance);
+                    if (is_short(balance)) {
+                        short_since = std::min(short_since, day);
+                        again = again == kNever ? calendar_.plus(day, program_.review_every, 1) : again;
                     }
                 }
             }
@@ -380,7 +386,7 @@ TEST(TierCourse, SeesNothingOfTheMomentItself) {
     const std::vector<Purchase> purchases = {{on(2024, 1, 10), 500}};
     EXPECT_FALSE(run(rules.program, purchases, on(2024, 1, 10)).member);
     EXPECT_EQ(run(rules.program, purchases, on(2024, 1, 10) + 1).level, 1u);
-    // Half-open, [as_of - 12 months, as_of): a year later to the microsecond it still counts.
+    // A year later to the microsecond it still counts.
     EXPECT_EQ(run(rules.program, purchases, on(2025, 1, 10)).level, 1u);
     EXPECT_EQ(run(rules.program, purchases, on(2025, 1, 10) + 1).level, 0u);
     const Outcome outcome = run(rules.program, purchases, on(2024, 6, 1));
@@ -404,6 +410,18 @@ TEST(TierCourse, DowngradePolicies) {
     EXPECT_EQ(run(rules.program, purchases, on(2025, 2, 1)).level, 3u);
     // The next change of the balance takes the next step.
     EXPECT_EQ(run(rules.program, purchases, on(2025, 9, 1)).level, 2u);
+    // Who never buys again loses the rest step by step.
+    rules.program.review_every = {3, 0, 0};
+    const Outcome silent = run(rules.program, {{on(2024, 1, 1), 300}}, on(2030, 1, 1));
+    ASSERT_EQ(silent.events.size(), 5u);
+    EXPECT_EQ(silent.events[2], (Event{on(2025, 1, 1), 3, Cause::kBalanceFell, on(2025, 1, 1), "0"}));
+    EXPECT_EQ(silent.events[3], (Event{on(2025, 4, 1), 2, Cause::kStillShort, on(2025, 1, 1), "0"}));
+    EXPECT_EQ(silent.events[4], (Event{on(2025, 7, 1), 1, Cause::kStillShort, on(2025, 4, 1), "0"}));
+    EXPECT_EQ(run(rules.program, {{on(2024, 1, 1), 300}}, on(2025, 2, 1)).lost_at, on(2025, 4, 1));
+    // Who comes back in time keeps what is left, and one moment takes one step.
+    EXPECT_EQ(run(rules.program, {{on(2024, 1, 1), 300}, {on(2025, 3, 1), 200}}, on(2025, 12, 1)).level, 3u);
+    EXPECT_EQ(run(rules.program, {{on(2024, 1, 1), 300}, {on(2025, 4, 1), 5}}, on(2025, 4, 2)).level, 2u);
+    rules.program.review_every = {12, 0, 0};
     rules.program.downgrade = Downgrade::kNone;
     const Outcome kept = run(rules.program, purchases, on(2035, 1, 1));
     EXPECT_EQ(kept.level, 4u);
@@ -558,8 +576,15 @@ RandomCase random_case(Random& random) {
 TEST(TierCourse, AgreesWithCountingDayByDay) {
     Random random(20240229);
     std::size_t downgrades = 0;
+    std::size_t still_short = 0;
     for (int round = 0; round < 1000; ++round) {
         RandomCase one = random_case(random);
+        // Steps of their own clock are rare among all the programs there are.
+        if (round % 3 == 0) {
+            one.program.review = Review::kRealTime;
+            one.program.downgrade = Downgrade::kOneDown;
+            one.program.grace = {};
+        }
         Rules rules(one.levels);
         one.program.thresholds = rules.thresholds;
         const Instant end = one.joined + 1300 * kDay;
@@ -570,6 +595,10 @@ TEST(TierCourse, AgreesWithCountingDayByDay) {
         downgrades +=
             static_cast<std::size_t>(std::count_if(expected.begin(), expected.end(), [](const Event& event) {
                 return event.cause != Cause::kJoined && event.cause != Cause::kThresholdReached;
+            }));
+        still_short +=
+            static_cast<std::size_t>(std::count_if(expected.begin(), expected.end(), [](const Event& event) {
+                return event.cause == Cause::kStillShort;
             }));
 
         // The order of the rows does not matter.
@@ -592,6 +621,7 @@ TEST(TierCourse, AgreesWithCountingDayByDay) {
         ASSERT_EQ(loss == silent.events.end() ? kNever : loss->at, earlier.lost_at) << "round " << round;
     }
     EXPECT_GT(downgrades, 500u);
+    EXPECT_GT(still_short, 20u);
 }
 
 TEST(TierCourse, MemoryAndCancel) {
@@ -619,6 +649,32 @@ TEST(TierCourse, MemoryAndCancel) {
         },
         std::bad_alloc);
     EXPECT_EQ(failing.live, 0u);
+}
+
+// A numeric may have one digit and 131,000 zeros: few additions, each of them long.
+TEST(TierCourse, LongNumbersCanBeCancelled) {
+    const std::int16_t digit[] = {1};
+    const Decimal huge = {.weight = 32749, .display_scale = 0, .digits = digit};
+    const std::int16_t last[] = {1};
+    const Decimal tiny = {.weight = -4000, .display_scale = 16000, .digits = last};
+    const std::vector<Order> orders = {{.at = 0, .value = huge}, {.at = 1, .value = tiny}};
+    const Decimal thresholds[] = {tiny, huge};
+    Program program;
+    program.thresholds = thresholds;
+    Utc calendar;
+    seg::test::CountingResource memory;
+    seg::test::CancelAfter soon(1);
+    EXPECT_THROW(validate(program, &memory, soon), seg::test::Cancelled);
+    NoInterrupt interrupt;
+    validate(program, &memory, interrupt);
+    seg::test::CancelAfter cancel(2);
+    EXPECT_THROW(
+        {
+            Course course(program, calendar, &memory, cancel);
+            course.follow(orders, {}, 10, nullptr);
+        },
+        seg::test::Cancelled);
+    EXPECT_EQ(memory.live, 0u);
 }
 
 // Money is exact: cents that no double holds, far apart in size.

@@ -1,8 +1,28 @@
 #include "core/tier/balance.hpp"
 
+#include <algorithm>
+
 namespace seg::core::tier {
 
-void Balance::change(DecimalMeta& meta, Vector<std::uint64_t>& cells, const Decimal& value, bool subtract) {
+namespace {
+
+// What it takes to add the value: long ones are converted in time quadratic in their digits, of which those
+// before and after the point count, written or not.
+std::uint64_t work_of(const Decimal& value) {
+    if (value.digits.empty())
+        return 1;
+    const auto written = static_cast<std::int64_t>(value.digits.size());
+    const std::int64_t before = std::max<std::int64_t>(value.weight + std::int64_t{1}, 0);
+    const std::int64_t after = std::max<std::int64_t>(written - value.weight - 1, 0);
+    const auto groups = static_cast<std::uint64_t>(before + after);
+    return groups * groups / 64 + 1;
+}
+
+}  // namespace
+
+void Balance::change(DecimalMeta& meta, Vector<std::uint64_t>& cells, const Decimal& value,
+                     bool subtract) const {
+    meter_->done(work_of(value) + cells.size() / 64);
     for (;;) {
         DecimalSum sum(meta, cells.data());
         if (sum.add(value, subtract))

@@ -8,7 +8,8 @@ namespace seg::core::tier {
 
 class Balance {
   public:
-    explicit Balance(MemoryResource* memory) : cells_(memory), scratch_(memory) {}
+    // The meter, which must outlive the balance, learns how long the numbers are.
+    Balance(MemoryResource* memory, WorkMeter& meter) : meter_(&meter), cells_(memory), scratch_(memory) {}
 
     void add(const Decimal& value) { change(meta_, cells_, value, false); }
     void subtract(const Decimal& value) { change(meta_, cells_, value, true); }
@@ -19,8 +20,9 @@ class Balance {
     DecimalSumView view() const { return {meta_, cells_.data()}; }
 
   private:
-    static void change(DecimalMeta& meta, Vector<std::uint64_t>& cells, const Decimal& value, bool subtract);
+    void change(DecimalMeta& meta, Vector<std::uint64_t>& cells, const Decimal& value, bool subtract) const;
 
+    WorkMeter* meter_;
     DecimalMeta meta_ = {};
     Vector<std::uint64_t> cells_;
     mutable Vector<std::uint64_t> scratch_;

@@ -18,10 +18,10 @@ Course::Course(const Program& program, Calendar& calendar, MemoryResource* memor
     : program_(program),
       calendar_(calendar),
       meter_(interrupt),
-      floor_(Balance(memory).reaches(program.thresholds.front()) ? 1 : 0),
+      floor_(Balance(memory, meter_).reaches(program.thresholds.front()) ? 1 : 0),
       credits_(memory),
       by_end_(memory),
-      balance_(memory) {}
+      balance_(memory, meter_) {}
 
 void Course::follow(std::span<const Order> orders, std::optional<Instant> joined, Instant as_of,
                     ChangeSink* sink) {
@@ -176,7 +176,7 @@ void Course::hold_review(Instant at) {
     }
     review_at_ = kNever;
     if (program_.grace.empty()) {
-        lose(at, Cause::kReview);
+        lose(at, program_.review == Review::kRealTime ? Cause::kStillShort : Cause::kReview);
         watch(at, false);
     } else {
         grace_end_ = calendar_.plus(at, program_.grace, 1);
@@ -200,10 +200,12 @@ void Course::watch(Instant at, bool balance_changed) {
             review_at_ = next_multiple(calendar_, review_anchor(), program_.review_every, at);
     } else if (!program_.grace.empty()) {
         grace_end_ = calendar_.plus(at, program_.grace, 1);
-    } else if (balance_changed) {
-        // One step for one change: what is left to lose waits for the next.
+    } else if (balance_changed && since_ != at) {
         lose(at, Cause::kBalanceFell);
         watch(at, false);
+    } else if (review_at_ == kNever) {
+        // One step at a moment: what is left to lose waits for the next change, but not for ever.
+        review_at_ = calendar_.plus(at, program_.review_every, 1);
     }
 }
 

@@ -30,8 +30,9 @@ enum class Cause : std::uint8_t {
     kJoined,            // the membership began
     kThresholdReached,  // the balance earns the tier
     kBalanceFell,       // real time: the balance no longer earns the tier
-    kReview,            // an anniversary, or a review of the calendar, found it so
-    kGraceEnded,        // the balance stayed short until the grace was over
+    kStillShort,  // real time, one step after another: the balance has not earned the tier since the last
+    kReview,      // an anniversary, or a review of the calendar, found it so
+    kGraceEnded,  // the balance stayed short until the grace was over
 };
 
 // A customer comes to a level. Levels count from 0, no threshold reached.
@@ -40,7 +41,8 @@ struct Change {
     std::size_t from = 0;
     std::size_t to = 0;
     Cause cause = Cause::kJoined;
-    Instant short_since = kNever;  // a loss: since when the balance had been below the tier that was lost
+    // A loss: since when, in the tier that was lost, the balance had been below it.
+    Instant short_since = kNever;
 };
 
 class ChangeSink {

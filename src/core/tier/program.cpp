@@ -72,13 +72,14 @@ Review review_named(std::string_view name) {
                                 {"calendar", Review::kCalendar}});
 }
 
-void validate(const Program& program, MemoryResource* memory) {
+void validate(const Program& program, MemoryResource* memory, Interrupt& interrupt) {
+    WorkMeter meter(interrupt);
     require(!program.thresholds.empty(), "\"tiers\" must name a tier");
     for (std::size_t i = 0; i < program.thresholds.size(); ++i) {
         const Decimal& threshold = program.thresholds[i];
         require(threshold.kind == DecimalKind::kFinite && !threshold.negative,
                 "thresholds of tiers must not be negative");
-        Balance earlier(memory);
+        Balance earlier(memory, meter);
         if (i > 0)
             earlier.add(program.thresholds[i - 1]);
         require(i == 0 || !earlier.reaches(threshold), "thresholds of tiers must differ");

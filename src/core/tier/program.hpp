@@ -46,6 +46,6 @@ Review review_named(std::string_view name);
 
 // Raises kInvalidArgument for thresholds that do not ascend or are negative, and for intervals that are
 // shorter than a day (the grace: negative).
-void validate(const Program& program, MemoryResource* memory);
+void validate(const Program& program, MemoryResource* memory, Interrupt& interrupt);
 
 }  // namespace seg::core::tier
