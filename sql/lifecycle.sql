@@ -204,6 +204,99 @@ SELECT sum(customers) = (SELECT count(DISTINCT customer_id) FROM shop WHERE orde
 FROM segment.lifecycle_migration('shop', 'customer_id', 'ordered_at', '2025-06-01', '2026-01-01', 'amount');
 SELECT * FROM segment.lifecycle_summary('orders', 'customer_id', 'ordered_at', 'amount', '2025-07-01');
 
+-- Rows without an amount are no orders in the figures.
+CREATE VIEW unpaid AS SELECT * FROM orders UNION ALL
+VALUES (2, timestamptz '2025-06-30', NULL::numeric, NULL::text), (9, '2025-06-30', NULL, NULL);
+SELECT count(*) AS differing
+FROM (SELECT * FROM segment.lifecycle_summary('unpaid', 'customer_id', 'ordered_at', 'amount', '2025-07-01', frequency => 'orders')
+      EXCEPT SELECT * FROM segment.lifecycle_summary('orders', 'customer_id', 'ordered_at', 'amount', '2025-07-01', frequency => 'orders')
+     ) AS difference;
+-- Amounts of type real keep their digits.
+CREATE TABLE reals AS
+SELECT 1 AS id, timestamptz '2025-06-01' AS at, 16777213::real AS amount UNION ALL SELECT 1, '2025-06-02', 1;
+SELECT revenue FROM segment.lifecycle_summary('reals', 'id', 'at', 'amount', '2025-07-01');
+-- Who prints the same is one customer.
+CREATE TABLE padded AS SELECT id::float4 AS id, timestamptz '2025-06-01' AS at FROM unnest(ARRAY[1.5, 2.5]) AS id;
+SET extra_float_digits = -6;
+SELECT customer_id, stage, orders FROM segment.lifecycle_stages_text('padded', 'id', 'at', '2025-07-01', frequency => 'orders');
+RESET extra_float_digits;
+-- Numbers among the options are numbers, however they are written and whatever floats print as.
+SELECT DISTINCT active_days
+FROM segment.lifecycle_stages('orders', 'customer_id', 'ordered_at', '2025-07-01', options => '{"active_days": 90.0}');
+SET extra_float_digits = -14;
+SELECT count(*) FROM segment.lifecycle_stages('orders', 'customer_id', 'ordered_at', '2025-07-01', 'own_gap',
+    options => '{"active_gaps": 2.6, "inactive_gaps": 2.7}') WHERE active_days = 2.6::float8 * mean_gap;
+RESET extra_float_digits;
+-- A day that a product ought to include is included.
+SELECT segment.lifecycle('2025-01-01', '2025-06-01', 3, date '2025-06-01' + 115, 'own_gap', mean_gap => 100,
+                         active_gaps => 1.15, inactive_gaps => 1.15);
+
+-- A condition sees the caller's search path; nothing else in a query can be captured from there.
+CREATE SCHEMA lifecycle_trap;
+CREATE FUNCTION lifecycle_trap.is_big(numeric) RETURNS boolean LANGUAGE sql IMMUTABLE AS 'SELECT $1 OPERATOR(pg_catalog.>) 20';
+DO $$
+DECLARE
+    trap record;
+BEGIN
+    FOR trap IN SELECT oprname, oprleft::regtype AS l, oprright::regtype AS r, oprresult::regtype AS result FROM pg_operator
+                WHERE oprname IN ('+', '-', '*', '/', '<', '<=', '=', '<>', '>=', '>') AND oprleft <> 0
+                      AND oprnamespace = 'pg_catalog'::regnamespace AND oprresult::regtype::text NOT LIKE 'any%'
+                      AND oprleft::regtype::text NOT LIKE 'any%' AND oprright::regtype::text NOT LIKE 'any%'
+    LOOP
+        EXECUTE format('CREATE FUNCTION lifecycle_trap.%I(%s, %s) RETURNS %s LANGUAGE plpgsql AS %L', 'trap ' || trap.oprname,
+                       trap.l, trap.r, trap.result, 'BEGIN RAISE EXCEPTION ''captured''; END');
+        EXECUTE format('CREATE OPERATOR lifecycle_trap.%s (LEFTARG = %s, RIGHTARG = %s, FUNCTION = lifecycle_trap.%I)',
+                       trap.oprname, trap.l, trap.r, 'trap ' || trap.oprname);
+    END LOOP;
+    CREATE DOMAIN lifecycle_trap.date AS pg_catalog.date CHECK (VALUE IS NULL);
+    CREATE DOMAIN lifecycle_trap.timestamptz AS pg_catalog.timestamptz CHECK (VALUE IS NULL);
+    CREATE DOMAIN lifecycle_trap.float8 AS pg_catalog.float8 CHECK (VALUE IS NULL);
+    CREATE DOMAIN lifecycle_trap.int8 AS pg_catalog.int8 CHECK (VALUE IS NULL);
+    CREATE DOMAIN lifecycle_trap.numeric AS pg_catalog.numeric CHECK (VALUE IS NULL);
+    CREATE DOMAIN lifecycle_trap.text AS pg_catalog.text CHECK (VALUE IS NULL);
+    CREATE AGGREGATE lifecycle_trap.count(*) (SFUNC = int4inc, STYPE = int4, INITCOND = '-1000');
+    CREATE AGGREGATE lifecycle_trap.sum(pg_catalog.numeric) (SFUNC = numeric_sub, STYPE = pg_catalog.numeric);
+    CREATE AGGREGATE lifecycle_trap.sum(pg_catalog.int8) (SFUNC = int8mi, STYPE = pg_catalog.int8);
+END
+$$;
+CREATE TABLE honest AS
+SELECT 'stages' AS part, jsonb_agg(s ORDER BY customer_id) AS seen FROM segment.lifecycle_stages('orders', 'customer_id', 'ordered_at', '2025-07-01', 'own_gap',
+       "where" => 'lifecycle_trap.is_big(amount)', frequency => 'order_ids', order_id => 'receipt', customers => 'people', customers_key => 'id') AS s
+UNION ALL SELECT 'moves', jsonb_agg(s) FROM segment.lifecycle_migration('orders', 'customer_id', 'ordered_at', '2025-01-05', '2025-07-01', 'amount', 'gaps',
+       'lifecycle_trap.is_big(amount)', 'order_ids', 'receipt', 'people', 'id') AS s
+UNION ALL SELECT 'rates', jsonb_agg(s) FROM segment.lifecycle_rates('orders', 'customer_id', 'ordered_at', '2025-01-05', '2025-07-01',
+       "where" => 'lifecycle_trap.is_big(amount)') AS s
+UNION ALL SELECT 'summary', jsonb_agg(s) FROM segment.lifecycle_summary('orders', 'customer_id', 'ordered_at', 'amount', '2025-07-01',
+       "where" => 'lifecycle_trap.is_big(amount)') AS s
+UNION ALL SELECT 'concentration', jsonb_agg(s) FROM segment.concentration('orders', 'customer_id', 'ordered_at', 'amount', '2025-07-01',
+       'lifecycle_trap.is_big(amount)', refunds => 'ignore') AS s
+UNION ALL SELECT 'pareto', jsonb_agg(s) FROM segment.pareto_curve('orders', 'customer_id', 'ordered_at', 'amount', '2025-07-01',
+       "where" => 'lifecycle_trap.is_big(amount)', refunds => 'ignore') AS s
+UNION ALL SELECT 'clv', jsonb_agg(s ORDER BY customer_id) FROM segment.clv_customers('orders', 'customer_id', 'ordered_at', 'amount', '2025-07-01',
+       'month', 'ignore', 'lifecycle_trap.is_big(amount)') AS s;
+SET search_path = lifecycle_trap, lifecycle_test, pg_catalog;
+CREATE TABLE lifecycle_test.trapped AS
+SELECT 'stages' AS part, jsonb_agg(s ORDER BY customer_id) AS seen FROM segment.lifecycle_stages('orders', 'customer_id', 'ordered_at', '2025-07-01', 'own_gap',
+       "where" => 'is_big(amount)', frequency => 'order_ids', order_id => 'receipt', customers => 'people', customers_key => 'id') AS s
+UNION ALL SELECT 'moves', jsonb_agg(s) FROM segment.lifecycle_migration('orders', 'customer_id', 'ordered_at', '2025-01-05', '2025-07-01', 'amount', 'gaps',
+       'is_big(amount)', 'order_ids', 'receipt', 'people', 'id') AS s
+UNION ALL SELECT 'rates', jsonb_agg(s) FROM segment.lifecycle_rates('orders', 'customer_id', 'ordered_at', '2025-01-05', '2025-07-01',
+       "where" => 'is_big(amount)') AS s
+UNION ALL SELECT 'summary', jsonb_agg(s) FROM segment.lifecycle_summary('orders', 'customer_id', 'ordered_at', 'amount', '2025-07-01',
+       "where" => 'is_big(amount)') AS s
+UNION ALL SELECT 'concentration', jsonb_agg(s) FROM segment.concentration('orders', 'customer_id', 'ordered_at', 'amount', '2025-07-01',
+       'is_big(amount)', refunds => 'ignore') AS s
+UNION ALL SELECT 'pareto', jsonb_agg(s) FROM segment.pareto_curve('orders', 'customer_id', 'ordered_at', 'amount', '2025-07-01',
+       "where" => 'is_big(amount)', refunds => 'ignore') AS s
+UNION ALL SELECT 'clv', jsonb_agg(s ORDER BY customer_id) FROM segment.clv_customers('orders', 'customer_id', 'ordered_at', 'amount', '2025-07-01',
+       'month', 'ignore', 'is_big(amount)') AS s;
+SET search_path = lifecycle_test;
+SELECT part, honest.seen = trapped.seen AS same, jsonb_array_length(honest.seen) AS rows
+FROM honest JOIN trapped USING (part) ORDER BY part;
+SET client_min_messages = warning;
+DROP SCHEMA lifecycle_trap CASCADE;
+RESET client_min_messages;
+
 -- Errors.
 SELECT * FROM segment.lifecycle_stages('nothing', 'customer_id', 'ordered_at');
 SELECT * FROM segment.lifecycle_stages('orders', 'nobody', 'ordered_at');
@@ -222,6 +315,11 @@ SELECT * FROM segment.lifecycle_stages('orders', 'customer_id', 'ordered_at', '2
 SELECT * FROM segment.lifecycle_stages('orders', 'customer_id', 'ordered_at', '2025-07-01', options => '{"active_days": "1"}');
 SELECT * FROM segment.lifecycle_stages('orders', 'customer_id', 'ordered_at', '2025-07-01', options => '{"active_days": 1.5}');
 SELECT * FROM segment.lifecycle_stages('orders', 'customer_id', 'ordered_at', '2025-07-01', options => '{"active_days": 1000}');
+SELECT * FROM segment.lifecycle_stages('orders', 'customer_id', 'ordered_at', '2025-07-01', options => '{"inactive_days": 3000000000}');
+SELECT * FROM segment.lifecycle_stages('orders', 'customer_id', 'ordered_at', '2025-07-01', options => '{"inactive_gaps": 1e400}');
+SELECT * FROM segment.lifecycle_stages('orders', 'customer_id', 'ordered_at', '2025-07-01', customers => 'orders', customers_key => 'receipt');
+SELECT * FROM segment.lifecycle_migration('orders', 'customer_id', 'ordered_at', '2025-01-05', '2025-07-01', customers => 'orders',
+                                          customers_key => 'receipt');
 SELECT * FROM segment.lifecycle_stages('orders', 'customer_id', 'ordered_at', '2025-07-01', options => '{"active_percentile": 90}');
 SELECT * FROM segment.lifecycle_stages('orders', 'customer_id', 'ordered_at', '2025-07-01', options => '{"inactive_percentile": 900}');
 SELECT * FROM segment.lifecycle_stages('orders', 'customer_id', 'ordered_at', '2025-07-01', options => '[]');

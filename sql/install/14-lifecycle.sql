@@ -12,7 +12,7 @@ CREATE FUNCTION segment.lifecycle(first_at timestamptz, last_at timestamptz, ord
     AS 'MODULE_PATHNAME', 'pgseg_lifecycle' LANGUAGE C STABLE PARALLEL SAFE;
 COMMENT ON FUNCTION segment.lifecycle(timestamptz, timestamptz, bigint, timestamptz, text, integer, integer, integer,
                                       double precision, double precision, double precision) IS
-'Lifecycle stage of one customer: prospect, first-time, active, reactivated, defecting or inactive. first_at, last_at, orders: of the orders before as_of, as segment.rfm_agg gives them. Days since the last order are calendar days in the session''s time zone, as_of::date - last_at::date: up to active_days active, beyond inactive_days inactive, defecting between. Active with one order is first-time; active whose last_gap (days between the last two days with an order) had made them inactive is reactivated. prospect: last_at is NULL and orders 0 or NULL, or first_at is on a day after as_of. preset: retail (active_days 90, inactive_days 365), gaps (active_days and inactive_days from segment.lifecycle_limits), own_gap (active_gaps and inactive_gaps times mean_gap; for a customer without mean_gap the limits in days). 22004 for a NULL as_of or preset, and for one of last_at and orders without the other; 22023 for unknown presets, limits that are negative or do not ascend, and histories that cannot be, among them a last order on a day after as_of; 22000 for infinite times. Constant time.';
+'Lifecycle stage of one customer: prospect, first-time, active, reactivated, defecting or inactive. first_at, last_at, orders: of the orders before as_of, as segment.rfm_agg gives them. Days since the last order are calendar days in the session''s time zone, as_of::date - last_at::date: up to active_days active, beyond inactive_days inactive, defecting between. Active with one order is first-time; active whose last_gap (days between the last two days with an order) had made them inactive is reactivated. prospect: last_at is NULL and orders 0 or NULL, or first_at is on a day after as_of. preset: retail (active_days 90, inactive_days 365), gaps (active_days and inactive_days from segment.lifecycle_limits), own_gap (active_gaps and inactive_gaps times mean_gap; for a customer without mean_gap the limits in days; a day past a product by no more than its 1e-9th part is not past it). 22004 for a NULL as_of or preset, and for one of last_at and orders without the other; 22023 for unknown presets, limits that are negative or do not ascend, and histories that cannot be, among them a last order on a day after as_of; 22000 for infinite times. Constant time.';
 
 -- ---- gaps between purchases
 
@@ -101,7 +101,7 @@ CREATE FUNCTION segment.gap_total(counts segment.gap_counts) RETURNS bigint
 CREATE FUNCTION segment.gaps(counts segment.gap_counts, OUT gap_days integer, OUT gaps bigint) RETURNS SETOF record
     AS 'MODULE_PATHNAME', 'pgseg_gaps' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 10 ROWS 200;
 COMMENT ON FUNCTION segment.gap_percentile(segment.gap_counts, double precision) IS
-'The shortest gap, in days, that percentile percent of the gaps do not exceed: as percentile_disc, except that a product of share and number within 1e-9 of a whole number is that number. NULL when there is no gap or an argument is NULL; 22023 for a percentile outside 0 to 100.';
+'The shortest gap, in days, that percentile percent of the gaps do not exceed: as percentile_disc, except that a product of share and number that differs from a whole number by at most 1e-9, or a 1e-9th part of that number if that is more, is that number. NULL when there is no gap or an argument is NULL; 22023 for a percentile outside 0 to 100.';
 COMMENT ON FUNCTION segment.gap_total(segment.gap_counts) IS 'How many gaps were counted.';
 COMMENT ON FUNCTION segment.gaps(segment.gap_counts) IS 'The counted gaps, a row for each length in days, ascending.';
 
@@ -130,9 +130,11 @@ BEGIN
         RAISE EXCEPTION '"orders", "customer" and "at" must not be null' USING ERRCODE = 'null_value_not_allowed';
     END IF;
     PERFORM segment.column_type(relation, customer_column), segment.column_type(relation, at_column);
+    -- The query runs under the caller's search path, as the filter is the caller's: all else in it names its schema.
     -- The line breaks keep a comment at the end of the filter from swallowing what follows.
-    RETURN format('%s AS o WHERE o.%I < $1 AND o.%I IS NOT NULL', relation, at_column, customer_column)
-        || COALESCE(E' AND (\n' || filter || E'\n)', '');
+    RETURN format('%s AS o WHERE o.%I OPERATOR(pg_catalog.<) $1 AND o.%I IS NOT NULL',
+                  segment.qualified_name(relation), at_column, customer_column)
+        || CASE WHEN btrim(filter) <> '' THEN format(E' AND (\n%s\n)', filter) ELSE '' END;
 END
 $$;
 COMMENT ON FUNCTION segment.order_source(regclass, name, name, text) IS
@@ -171,9 +173,10 @@ SET search_path = pg_catalog, pg_temp
 AS $$
     SELECT CASE frequency_of
         WHEN 'order_ids' THEN
-            format('count(DISTINCT o.%1$I)%2$s + count(*) FILTER (WHERE o.%1$I IS NULL%3$s)', order_id_column,
+            format('(pg_catalog.count(DISTINCT o.%1$I)%2$s OPERATOR(pg_catalog.+)'
+                   ' pg_catalog.count(*) FILTER (WHERE o.%1$I IS NULL%3$s))', order_id_column,
                    ' FILTER (WHERE ' || condition || ')', ' AND ' || condition)
-        ELSE 'NULL::bigint'
+        ELSE 'NULL::pg_catalog.int8'
     END
 $$;
 COMMENT ON FUNCTION segment.order_ids_expression(text, name, text) IS
@@ -190,6 +193,29 @@ CREATE TYPE segment.lifecycle_settings AS (
     reactivated boolean
 );
 COMMENT ON TYPE segment.lifecycle_settings IS 'The options of segment.lifecycle_stages, read.';
+
+CREATE FUNCTION segment.lifecycle_number(option text, given numeric) RETURNS jsonb
+LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    IF option NOT LIKE '%days' THEN
+        IF given <> 0 AND abs(given) NOT BETWEEN 1e-300 AND 1e300 THEN
+            RAISE EXCEPTION 'option "%" is out of range', option USING ERRCODE = 'invalid_parameter_value';
+        END IF;
+        RETURN to_jsonb(given);
+    END IF;
+    IF given <> trunc(given) THEN
+        RAISE EXCEPTION 'option "%" must be a whole number', option USING ERRCODE = 'invalid_parameter_value';
+    ELSIF given NOT BETWEEN -2147483648 AND 2147483647 THEN
+        RAISE EXCEPTION 'option "%" is out of range', option USING ERRCODE = 'invalid_parameter_value';
+    END IF;
+    -- 90.0 is a whole number, and the type integer does not read it.
+    RETURN to_jsonb(trunc(given));
+END
+$$;
+COMMENT ON FUNCTION segment.lifecycle_number(text, numeric) IS
+'A number among the options as the settings can hold it; 22023 when they cannot.';
 
 CREATE FUNCTION segment.lifecycle_options(preset text, options jsonb) RETURNS segment.lifecycle_settings
 LANGUAGE plpgsql STABLE PARALLEL SAFE
@@ -224,9 +250,9 @@ BEGIN
         ELSIF jsonb_typeof(option.value) <> wanted THEN
             RAISE EXCEPTION 'option "%" must be a %', option.key, wanted
                 USING ERRCODE = 'invalid_parameter_value';
-        ELSIF option.key LIKE '%days' AND option.value::numeric <> trunc(option.value::numeric) THEN
-            RAISE EXCEPTION 'option "%" must be a whole number', option.key
-                USING ERRCODE = 'invalid_parameter_value';
+        ELSIF wanted = 'number' THEN
+            options := jsonb_set(options, ARRAY[option.key],
+                                 segment.lifecycle_number(option.key::text, option.value::numeric));
         END IF;
     END LOOP;
     settings := jsonb_populate_record(settings, options);
@@ -235,10 +261,13 @@ BEGIN
             USING ERRCODE = 'invalid_parameter_value';
     END IF;
     -- The limits are those of segment.lifecycle, and it knows which ones cannot be.
-    PERFORM segment.lifecycle(NULL, NULL, 0, 'epoch', 'retail', settings.active_days, settings.inactive_days,
-                              active_gaps => settings.active_gaps, inactive_gaps => settings.inactive_gaps);
-    PERFORM segment.gap_percentile('\x67010000', percentile)
-    FROM (VALUES (settings.active_percentile), (settings.inactive_percentile)) AS given (percentile);
+    -- Every argument has exactly the declared type, in all calls here and in the queries below: another function of
+    -- the same name could not come between.
+    PERFORM segment.lifecycle(NULL::timestamptz, NULL::timestamptz, 0::bigint, 'epoch'::timestamptz, 'retail'::text,
+                              settings.active_days, settings.inactive_days, NULL::integer, NULL::double precision,
+                              settings.active_gaps, settings.inactive_gaps);
+    PERFORM segment.gap_percentile('\x67010000'::segment.gap_counts, settings.active_percentile);
+    PERFORM segment.gap_percentile('\x67010000'::segment.gap_counts, settings.inactive_percentile);
     RETURN settings;
 END
 $$;
@@ -260,104 +289,161 @@ END
 $$;
 COMMENT ON FUNCTION segment.check_moment(timestamptz, text) IS 'The moment; 22004 when it is NULL, 22023 when it is infinite.';
 
+-- The queries below have as $1 the moment, and as $2 the settings.
+
 -- The stage of the customer whose fact, orders and limits (limits is a row of days) are columns of these names.
-CREATE FUNCTION segment.lifecycle_call(fact text, orders text, moment text, preset text,
-                                       settings segment.lifecycle_settings) RETURNS text
+CREATE FUNCTION segment.lifecycle_call(fact text, orders text, moment text, preset text) RETURNS text
 LANGUAGE sql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT format('segment.lifecycle((%1$s).first_at, (%1$s).last_at, %2$s, %3$s, %4$L, limits.active_days,'
-                  ' limits.inactive_days, %5$s, (%1$s).mean_gap, %6$L, %7$L)',
-                  fact, orders, moment, preset,
-                  CASE WHEN settings.reactivated THEN format('(%s).last_gap', fact) ELSE 'NULL' END,
-                  settings.active_gaps, settings.inactive_gaps)
+    SELECT format('segment.lifecycle((%1$s).first_at, (%1$s).last_at, %2$s, %3$s, %4$L::pg_catalog.text,'
+                  ' limits.active_days, limits.inactive_days,'
+                  ' CASE WHEN ($2).reactivated THEN (%1$s).last_gap END, (%1$s).mean_gap,'
+                  ' ($2).active_gaps, ($2).inactive_gaps)',
+                  fact, orders, moment, preset)
 $$;
-COMMENT ON FUNCTION segment.lifecycle_call(text, text, text, text, segment.lifecycle_settings) IS
+COMMENT ON FUNCTION segment.lifecycle_call(text, text, text, text) IS
 'The expression for the stage of a customer whose figures are columns of a query.';
 
-CREATE FUNCTION segment.lifecycle_limits_query(preset text, settings segment.lifecycle_settings, facts text)
-RETURNS text
+CREATE FUNCTION segment.lifecycle_limits_query(preset text, facts text) RETURNS text
 LANGUAGE sql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
     SELECT CASE preset
         WHEN 'gaps' THEN
             -- Without a gap there is nothing to measure by, and nobody has bought on two days.
-            format('SELECT COALESCE((found.days).active_days, %s) AS active_days,'
-                   ' COALESCE((found.days).inactive_days, %s) AS inactive_days'
-                   ' FROM (SELECT segment.lifecycle_limits(segment.gap_counts(state), %L, %L) AS days FROM %s) AS found',
-                   settings.active_days, settings.inactive_days, settings.active_percentile,
-                   settings.inactive_percentile, facts)
-        ELSE format('SELECT %s AS active_days, %s AS inactive_days', settings.active_days, settings.inactive_days)
+            format('SELECT COALESCE((found.days).active_days, ($2).active_days) AS active_days,'
+                   ' COALESCE((found.days).inactive_days, ($2).inactive_days) AS inactive_days'
+                   ' FROM (SELECT segment.lifecycle_limits(segment.gap_counts(state), ($2).active_percentile,'
+                   ' ($2).inactive_percentile) AS days FROM %s) AS found', facts)
+        ELSE 'SELECT ($2).active_days AS active_days, ($2).inactive_days AS inactive_days'
     END
 $$;
-COMMENT ON FUNCTION segment.lifecycle_limits_query(text, segment.lifecycle_settings, text) IS
+COMMENT ON FUNCTION segment.lifecycle_limits_query(text, text) IS
 'The query for the limits in days of a preset, over customers whose segment.rfm_state is the column state.';
 
--- RESTRICTED: the relation may be a temporary table, or a view over anything.
+CREATE FUNCTION segment.lifecycle_everybody(members regclass, members_key name, key_type text) RETURNS text
+LANGUAGE plpgsql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    IF members IS NULL THEN
+        RETURN 'figures';
+    END IF;
+    PERFORM segment.check_key_type(members, members_key, key_type);
+    RETURN format('figures FULL JOIN (SELECT DISTINCT member.%1$I::%2$s AS member_id FROM %3$s AS member'
+                  ' WHERE member.%1$I IS NOT NULL) AS members'
+                  ' ON members.member_id OPERATOR(pg_catalog.=) figures.customer_id',
+                  members_key, key_type, segment.qualified_name(members));
+END
+$$;
+COMMENT ON FUNCTION segment.lifecycle_everybody(regclass, name, text) IS
+'The customers of the CTE figures, and those of a table of customers as member_id. 42703 for a key that does not exist, 42804 for one of another type.';
+
 -- The work of segment.lifecycle_stages, whose result columns have the names of its arguments.
-CREATE FUNCTION segment.lifecycle_rows(relation regclass, customer_column name, at_column name, moment timestamptz,
-                                       preset text, filter text, frequency_of text, order_id_column name,
-                                       members regclass, members_key name, options jsonb, key anyelement)
-RETURNS TABLE (customer_id anyelement, stage text, first_at timestamptz, last_at timestamptz, orders bigint,
-               recency_days integer, last_gap integer, mean_gap double precision,
-               active_days double precision, inactive_days double precision)
-LANGUAGE plpgsql STABLE PARALLEL RESTRICTED ROWS 10000
+CREATE FUNCTION segment.lifecycle_query(relation regclass, customer_column name, at_column name, key_type text,
+                                        moment timestamptz, preset text, filter text, frequency_of text,
+                                        order_id_column name, members regclass, members_key name)
+RETURNS text
+LANGUAGE plpgsql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    key_type text := format_type(pg_typeof(key), NULL);
-    customer_type regtype;
-    settings segment.lifecycle_settings := segment.lifecycle_options(preset, options);
     source text := segment.order_source(relation, customer_column, at_column, filter);
     order_count text := segment.order_count(relation, at_column, frequency_of, order_id_column);
-    everybody text := 'figures';
 BEGIN
-    PERFORM segment.check_moment(moment, 'as_of');
-    customer_type := segment.column_type(relation, customer_column);
-    IF key_type = 'bigint' AND customer_type::text NOT IN ('smallint', 'integer', 'bigint') THEN
-        RAISE EXCEPTION 'column "%" of relation "%" is not of an integer type but %', customer_column, relation, customer_type
-            USING ERRCODE = 'datatype_mismatch',
-                  HINT = 'Use segment.lifecycle_stages_text or segment.lifecycle_stages_uuid.';
-    ELSIF key_type = 'uuid' AND customer_type::text <> 'uuid' THEN
-        RAISE EXCEPTION 'column "%" of relation "%" is not of type uuid but %', customer_column, relation, customer_type
-            USING ERRCODE = 'datatype_mismatch',
-                  HINT = 'Use segment.lifecycle_stages_text or segment.lifecycle_stages.';
-    END IF;
-    IF members IS NOT NULL THEN
-        members_key := COALESCE(members_key, customer_column);
-        PERFORM segment.column_type(members, members_key);
-        everybody := format('figures FULL JOIN (SELECT DISTINCT member.%I::%s AS customer_id FROM %s AS member'
-                            ' WHERE member.%I IS NOT NULL) AS members USING (customer_id)',
-                            members_key, key_type, members, members_key);
-    END IF;
-    RETURN QUERY EXECUTE format($query$
+    PERFORM segment.check_moment(moment, 'as_of'::text);
+    PERFORM segment.check_key_type(relation, customer_column, key_type);
+    RETURN format($query$
         WITH facts AS MATERIALIZED (
-            SELECT o.%1$I::%2$s AS customer_id, segment.rfm_state(o.%3$I::timestamptz, 0::float8) AS state, %4$s
+            SELECT o.%1$I::%2$s AS customer_id,
+                   segment.rfm_state(o.%3$I::pg_catalog.timestamptz, 0::pg_catalog.float8) AS state, %4$s AS order_ids
             FROM %5$s
-            GROUP BY o.%1$I
+            GROUP BY o.%1$I::%2$s
         ), figures AS MATERIALIZED (
             SELECT customer_id, segment.finalize(state) AS fact, order_ids FROM facts
         ), limits AS MATERIALIZED (
             %6$s
         )
-        SELECT customer_id, %7$s, (fact).first_at, (fact).last_at, COALESCE(%8$s, 0), $1::date - (fact).last_at::date,
+        SELECT %12$s, %7$s, (fact).first_at, (fact).last_at, COALESCE(%8$s, 0),
+               $1::pg_catalog.date OPERATOR(pg_catalog.-) (fact).last_at::pg_catalog.date,
                (fact).last_gap, (fact).mean_gap,
-               CASE WHEN %9$L AND (fact).mean_gap IS NOT NULL THEN %10$L * (fact).mean_gap ELSE limits.active_days END,
-               CASE WHEN %9$L AND (fact).mean_gap IS NOT NULL THEN %11$L * (fact).mean_gap ELSE limits.inactive_days END
-        FROM limits, %12$s
+               COALESCE(%9$s, limits.active_days), COALESCE(%10$s, limits.inactive_days)
+        FROM limits, %11$s
     $query$,
-        customer_column, key_type, at_column,
-        segment.order_ids_expression(frequency_of, order_id_column) || ' AS order_ids',
-        source, segment.lifecycle_limits_query(preset, settings, 'facts'),
-        segment.lifecycle_call('fact', order_count, '$1', preset, settings), order_count, preset = 'own_gap',
-        settings.active_gaps, settings.inactive_gaps, everybody)
-    USING moment;
+        customer_column, key_type, at_column, segment.order_ids_expression(frequency_of, order_id_column, NULL::text),
+        source, segment.lifecycle_limits_query(preset, 'facts'::text),
+        segment.lifecycle_call('fact'::text, order_count, '$1'::text, preset), order_count,
+        CASE preset WHEN 'own_gap' THEN '($2).active_gaps OPERATOR(pg_catalog.*) (fact).mean_gap' ELSE 'NULL::pg_catalog.float8' END,
+        CASE preset WHEN 'own_gap' THEN '($2).inactive_gaps OPERATOR(pg_catalog.*) (fact).mean_gap' ELSE 'NULL::pg_catalog.float8' END,
+        segment.lifecycle_everybody(members, COALESCE(members_key, customer_column), key_type),
+        CASE WHEN members IS NULL THEN 'customer_id' ELSE 'COALESCE(customer_id, member_id)' END);
 END
 $$;
-COMMENT ON FUNCTION segment.lifecycle_rows(regclass, name, name, timestamptz, text, text, text, name, regclass, name, jsonb,
-                                           anyelement) IS
-'the work of segment.lifecycle_stages';
+COMMENT ON FUNCTION segment.lifecycle_query(regclass, name, name, text, timestamptz, text, text, text, name, regclass, name) IS
+'The query of segment.lifecycle_stages for customers of a type; checks the arguments.';
+
+-- RESTRICTED: the relation may be a temporary table, or a view over anything.
+-- The functions that run the queries: PL/pgSQL, and so apart from those below, whose results have names of arguments.
+-- They have no search path of their own, as the filter in the query is to see the caller's.
+CREATE FUNCTION segment.lifecycle_run(query text, moment timestamptz, settings segment.lifecycle_settings)
+RETURNS TABLE (customer_id bigint, stage text, first_at timestamptz, last_at timestamptz, orders bigint,
+               recency_days integer, last_gap integer, mean_gap double precision,
+               active_days double precision, inactive_days double precision)
+LANGUAGE plpgsql STABLE PARALLEL RESTRICTED ROWS 10000
+AS $$
+BEGIN
+    RETURN QUERY EXECUTE $1 USING $2, $3;
+END
+$$;
+CREATE FUNCTION segment.lifecycle_run_uuid(query text, moment timestamptz, settings segment.lifecycle_settings)
+RETURNS TABLE (customer_id uuid, stage text, first_at timestamptz, last_at timestamptz, orders bigint,
+               recency_days integer, last_gap integer, mean_gap double precision,
+               active_days double precision, inactive_days double precision)
+LANGUAGE plpgsql STABLE PARALLEL RESTRICTED ROWS 10000
+AS $$
+BEGIN
+    RETURN QUERY EXECUTE $1 USING $2, $3;
+END
+$$;
+CREATE FUNCTION segment.lifecycle_run_text(query text, moment timestamptz, settings segment.lifecycle_settings)
+RETURNS TABLE (customer_id text, stage text, first_at timestamptz, last_at timestamptz, orders bigint,
+               recency_days integer, last_gap integer, mean_gap double precision,
+               active_days double precision, inactive_days double precision)
+LANGUAGE plpgsql STABLE PARALLEL RESTRICTED ROWS 10000
+AS $$
+BEGIN
+    RETURN QUERY EXECUTE $1 USING $2, $3;
+END
+$$;
+CREATE FUNCTION segment.lifecycle_migration_run(query text, moment timestamptz, settings segment.lifecycle_settings,
+                                                from_moment timestamptz)
+RETURNS TABLE (from_stage text, to_stage text, customers bigint, share double precision, revenue numeric)
+LANGUAGE plpgsql STABLE PARALLEL RESTRICTED ROWS 36
+AS $$
+BEGIN
+    RETURN QUERY EXECUTE $1 USING $2, $3, $4;
+END
+$$;
+CREATE FUNCTION segment.lifecycle_summary_run(query text, moment timestamptz, settings segment.lifecycle_settings)
+RETURNS TABLE (stage text, customers bigint, share double precision, orders bigint, revenue numeric,
+               revenue_share double precision, mean_order_value numeric, median_recency_days integer)
+LANGUAGE plpgsql STABLE PARALLEL RESTRICTED ROWS 6
+AS $$
+BEGIN
+    RETURN QUERY EXECUTE $1 USING $2, $3;
+END
+$$;
+COMMENT ON FUNCTION segment.lifecycle_run(text, timestamptz, segment.lifecycle_settings) IS
+'Runs the query of segment.lifecycle_stages, with the caller''s rights.';
+COMMENT ON FUNCTION segment.lifecycle_run_uuid(text, timestamptz, segment.lifecycle_settings) IS
+'Runs the query of segment.lifecycle_stages_uuid, with the caller''s rights.';
+COMMENT ON FUNCTION segment.lifecycle_run_text(text, timestamptz, segment.lifecycle_settings) IS
+'Runs the query of segment.lifecycle_stages_text, with the caller''s rights.';
+COMMENT ON FUNCTION segment.lifecycle_migration_run(text, timestamptz, segment.lifecycle_settings, timestamptz) IS
+'Runs the query of segment.lifecycle_migration, with the caller''s rights.';
+COMMENT ON FUNCTION segment.lifecycle_summary_run(text, timestamptz, segment.lifecycle_settings) IS
+'Runs the query of segment.lifecycle_summary, with the caller''s rights.';
 
 CREATE FUNCTION segment.lifecycle_stages(orders regclass, customer name, at name, as_of timestamptz DEFAULT now(),
     preset text DEFAULT 'retail', "where" text DEFAULT NULL, frequency text DEFAULT 'days', order_id name DEFAULT NULL,
@@ -367,7 +453,10 @@ RETURNS TABLE (customer_id bigint, stage text, first_at timestamptz, last_at tim
                active_days double precision, inactive_days double precision)
 LANGUAGE sql STABLE PARALLEL RESTRICTED ROWS 10000
 AS $$
-    SELECT * FROM segment.lifecycle_rows($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, NULL::pg_catalog.int8)
+    SELECT *
+    FROM segment.lifecycle_run(
+        segment.lifecycle_query($1, $2, $3, 'pg_catalog.int8'::pg_catalog.text, $4, $5, $6, $7, $8, $9, $10), $4,
+        segment.lifecycle_options($5, $11))
 $$;
 CREATE FUNCTION segment.lifecycle_stages_uuid(orders regclass, customer name, at name, as_of timestamptz DEFAULT now(),
     preset text DEFAULT 'retail', "where" text DEFAULT NULL, frequency text DEFAULT 'days', order_id name DEFAULT NULL,
@@ -377,7 +466,10 @@ RETURNS TABLE (customer_id uuid, stage text, first_at timestamptz, last_at times
                active_days double precision, inactive_days double precision)
 LANGUAGE sql STABLE PARALLEL RESTRICTED ROWS 10000
 AS $$
-    SELECT * FROM segment.lifecycle_rows($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, NULL::pg_catalog.uuid)
+    SELECT *
+    FROM segment.lifecycle_run_uuid(
+        segment.lifecycle_query($1, $2, $3, 'pg_catalog.uuid'::pg_catalog.text, $4, $5, $6, $7, $8, $9, $10), $4,
+        segment.lifecycle_options($5, $11))
 $$;
 CREATE FUNCTION segment.lifecycle_stages_text(orders regclass, customer name, at name, as_of timestamptz DEFAULT now(),
     preset text DEFAULT 'retail', "where" text DEFAULT NULL, frequency text DEFAULT 'days', order_id name DEFAULT NULL,
@@ -387,58 +479,67 @@ RETURNS TABLE (customer_id text, stage text, first_at timestamptz, last_at times
                active_days double precision, inactive_days double precision)
 LANGUAGE sql STABLE PARALLEL RESTRICTED ROWS 10000
 AS $$
-    SELECT * FROM segment.lifecycle_rows($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, NULL::pg_catalog.text)
+    SELECT *
+    FROM segment.lifecycle_run_text(
+        segment.lifecycle_query($1, $2, $3, 'pg_catalog.text'::pg_catalog.text, $4, $5, $6, $7, $8, $9, $10), $4,
+        segment.lifecycle_options($5, $11))
 $$;
 COMMENT ON FUNCTION segment.lifecycle_stages(regclass, name, name, timestamptz, text, text, text, name, regclass, name, jsonb) IS
-'Lifecycle stage of every customer of an orders table at as_of (default now), with the caller''s rights. orders: table or view; customer, at: its columns, the customer one of an integer type (see segment.lifecycle_stages_uuid and segment.lifecycle_stages_text). Only orders before as_of count, and of them those for which the SQL condition "where" is true. frequency: days (distinct days with an order), orders (rows), order_ids (distinct values of order_id, a row without one being an order of its own) are the orders of a customer. customers, customers_key: a table of all customers, where those without an order come from, as prospects. preset and options: as segment.lifecycle, options being active_days, inactive_days (also the limits that own_gap uses for customers who bought on one day), active_percentile, inactive_percentile (of gaps, over the same orders), active_gaps, inactive_gaps, reactivated (false: no such stage). active_days and inactive_days of a row are the limits that its stage comes from. 22004 and 22023 for arguments that cannot be, 42703 for a missing column, 42804 for a customer column of another type. O(orders + customers).';
+'Lifecycle stage of every customer of an orders table at as_of (default now), with the caller''s rights and search path. orders: table or view; customer, at: its columns, the customer one of an integer type (see segment.lifecycle_stages_uuid and segment.lifecycle_stages_text). Only orders before as_of count, and of them those for which the SQL condition "where" is true. frequency: days (distinct days with an order), orders (rows), order_ids (distinct values of order_id, a row without one being an order of its own) are the orders of a customer. customers, customers_key: a table of all customers, where those without an order come from, as prospects. preset and options: as segment.lifecycle, options being active_days, inactive_days (also the limits that own_gap uses for customers who bought on one day), active_percentile, inactive_percentile (of gaps, over the same orders), active_gaps, inactive_gaps, reactivated (false: no such stage). active_days and inactive_days of a row are the limits that its stage comes from. 22004 and 22023 for arguments that cannot be, 42703 for a missing column, 42804 for a customer column or customers_key of another type. O(orders + customers).';
 COMMENT ON FUNCTION segment.lifecycle_stages_uuid(regclass, name, name, timestamptz, text, text, text, name, regclass, name, jsonb) IS
 'segment.lifecycle_stages for customers identified by uuid.';
 COMMENT ON FUNCTION segment.lifecycle_stages_text(regclass, name, name, timestamptz, text, text, text, name, regclass, name, jsonb) IS
-'segment.lifecycle_stages for customers identified by text.';
+'segment.lifecycle_stages for customers identified by text: whose identifiers print the same are one customer.';
 
--- What an amount is added up as: double precision keeps its own exact sum, everything else is numeric.
+-- What an amount is added up as: floating point keeps its own exact sum (real as double precision, which holds it;
+-- numeric would not hold all its digits), everything else is numeric.
 CREATE FUNCTION segment.amount_expression(relation regclass, amount_column name) RETURNS text
 LANGUAGE sql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT format('o.%I::%s', amount_column,
-                  CASE segment.column_type(relation, amount_column)::text
-                      WHEN 'double precision' THEN 'double precision' ELSE 'numeric' END)
+    SELECT format('o.%I::pg_catalog.%s', amount_column,
+                  CASE WHEN segment.column_type(relation, amount_column)::text IN ('real', 'double precision')
+                       THEN 'float8' ELSE 'numeric' END)
 $$;
 COMMENT ON FUNCTION segment.amount_expression(regclass, name) IS
 'The expression for the amount of an order; 42703 when there is no such column.';
 
--- The work of segment.lifecycle_migration.
-CREATE FUNCTION segment.lifecycle_migration_rows(relation regclass, customer_column name, at_column name,
+CREATE FUNCTION segment.key_type(relation regclass, customer_column name) RETURNS text
+LANGUAGE sql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT CASE WHEN type_of IN ('smallint', 'integer', 'bigint') THEN 'pg_catalog.int8'
+                WHEN type_of = 'uuid' THEN 'pg_catalog.uuid' ELSE 'pg_catalog.text' END
+    FROM (SELECT segment.column_type(relation, customer_column)::text) AS found (type_of)
+$$;
+COMMENT ON FUNCTION segment.key_type(regclass, name) IS
+'The type that tells customers apart: integers and uuid as such, everything else as text. 42703 when there is no such column.';
+
+-- The work of segment.lifecycle_migration. $3 is the moment that the moves start from.
+CREATE FUNCTION segment.lifecycle_migration_query(relation regclass, customer_column name, at_column name,
     amount_column name, from_moment timestamptz, to_moment timestamptz, preset text, filter text, frequency_of text,
-    order_id_column name, members regclass, members_key name, options jsonb)
-RETURNS TABLE (from_stage text, to_stage text, customers bigint, share double precision, revenue numeric)
-LANGUAGE plpgsql STABLE PARALLEL RESTRICTED ROWS 36
+    order_id_column name, members regclass, members_key name)
+RETURNS text
+LANGUAGE plpgsql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    settings segment.lifecycle_settings := segment.lifecycle_options(preset, options);
     source text := segment.order_source(relation, customer_column, at_column, filter);
     order_count text := segment.order_count(relation, at_column, frequency_of, order_id_column);
-    before text := format('o.%I < $2', at_column);
-    everybody text := 'figures';
+    key_type text := segment.key_type(relation, customer_column);
+    before text := format('o.%I OPERATOR(pg_catalog.<) $3', at_column);
 BEGIN
-    IF segment.check_moment(from_moment, 'from_as_of') >= segment.check_moment(to_moment, 'to_as_of') THEN
+    IF segment.check_moment(from_moment, 'from_as_of'::text) >= segment.check_moment(to_moment, 'to_as_of'::text) THEN
         RAISE EXCEPTION '"from_as_of" must be before "to_as_of"' USING ERRCODE = 'invalid_parameter_value';
     END IF;
-    IF members IS NOT NULL THEN
-        members_key := COALESCE(members_key, customer_column);
-        PERFORM segment.column_type(members, members_key);
-        everybody := format('figures FULL JOIN (SELECT DISTINCT member.%I AS customer_id FROM %s AS member'
-                            ' WHERE member.%I IS NOT NULL) AS members USING (customer_id)',
-                            members_key, members, members_key);
-    END IF;
-    RETURN QUERY EXECUTE format($query$
+    RETURN format($query$
         WITH facts AS MATERIALIZED (
-            SELECT o.%1$I AS customer_id, segment.rfm_state(o.%2$I::timestamptz, 0::float8) FILTER (WHERE %3$s) AS state,
-                   segment.rfm_state(o.%2$I::timestamptz, 0::float8) AS later, %4$s AS order_ids, %5$s AS later_ids, (%6$s).revenue AS revenue
+            SELECT o.%1$I::%13$s AS customer_id,
+                   segment.rfm_state(o.%2$I::pg_catalog.timestamptz, 0::pg_catalog.float8) FILTER (WHERE %3$s) AS state,
+                   segment.rfm_state(o.%2$I::pg_catalog.timestamptz, 0::pg_catalog.float8) AS later,
+                   %4$s AS order_ids, %5$s AS later_ids, (%6$s).revenue AS revenue
             FROM %7$s
-            GROUP BY o.%1$I
+            GROUP BY o.%1$I::%13$s
         ), figures AS MATERIALIZED (
             SELECT customer_id, segment.finalize(state) AS fact, segment.finalize(later) AS later_fact, order_ids,
                    later_ids, revenue
@@ -446,31 +547,46 @@ BEGIN
         ), limits AS MATERIALIZED (
             %8$s
         ), moves AS (
-            SELECT %9$s AS from_stage, %10$s AS to_stage, count(*) AS customers, sum(revenue) AS revenue
+            SELECT %9$s AS from_stage, %10$s AS to_stage, pg_catalog.count(*) AS customers,
+                   pg_catalog.sum(revenue) AS revenue
             FROM limits, %11$s
             GROUP BY 1, 2
         )
-        SELECT from_stage, to_stage, customers, customers / sum(customers) OVER (PARTITION BY from_stage)::float8,
-               CASE WHEN %12$L THEN COALESCE(revenue, 0) END
+        SELECT from_stage, to_stage, customers,
+               customers::pg_catalog.float8 OPERATOR(pg_catalog./)
+               (pg_catalog.sum(customers) OVER (PARTITION BY from_stage))::pg_catalog.float8 AS share,
+               CASE WHEN %12$L THEN COALESCE(revenue, 0) END AS revenue
         FROM moves
-        ORDER BY array_position($3, from_stage), array_position($3, to_stage)
+        ORDER BY %14$s, %15$s
     $query$,
         customer_column, at_column, before, segment.order_ids_expression(frequency_of, order_id_column, before),
-        segment.order_ids_expression(frequency_of, order_id_column),
+        segment.order_ids_expression(frequency_of, order_id_column, NULL::text),
         CASE WHEN amount_column IS NULL THEN 'NULL::segment.rfm_facts'
-             ELSE format('segment.rfm_agg(o.%I::timestamptz, %s) FILTER (WHERE o.%I >= $2)', at_column,
-                         segment.amount_expression(relation, amount_column), at_column) END,
-        source, segment.lifecycle_limits_query(preset, settings, 'facts'),
-        segment.lifecycle_call('fact', order_count, '$2', preset, settings),
-        segment.lifecycle_call('later_fact', replace(replace(order_count, '(fact)', '(later_fact)'), 'order_ids', 'later_ids'),
-                               '$1', preset, settings),
-        everybody, amount_column IS NOT NULL)
-    USING to_moment, from_moment, ARRAY['prospect', 'first-time', 'active', 'reactivated', 'defecting', 'inactive'];
+             ELSE format('segment.rfm_agg(o.%1$I::pg_catalog.timestamptz, %2$s)'
+                         ' FILTER (WHERE o.%1$I OPERATOR(pg_catalog.>=) $3)', at_column,
+                         segment.amount_expression(relation, amount_column)) END,
+        source, segment.lifecycle_limits_query(preset, 'facts'::text),
+        segment.lifecycle_call('fact'::text, order_count, '$3'::text, preset),
+        segment.lifecycle_call('later_fact'::text,
+                               replace(replace(order_count, '(fact)', '(later_fact)'), 'order_ids', 'later_ids'),
+                               '$1'::text, preset),
+        segment.lifecycle_everybody(members, COALESCE(members_key, customer_column), key_type),
+        amount_column IS NOT NULL, key_type,
+        segment.lifecycle_place('from_stage'::text), segment.lifecycle_place('to_stage'::text));
 END
 $$;
-COMMENT ON FUNCTION segment.lifecycle_migration_rows(regclass, name, name, name, timestamptz, timestamptz, text, text, text,
-                                                     name, regclass, name, jsonb) IS
-'the work of segment.lifecycle_migration';
+COMMENT ON FUNCTION segment.lifecycle_migration_query(regclass, name, name, name, timestamptz, timestamptz, text, text, text,
+                                                      name, regclass, name) IS
+'The query of segment.lifecycle_migration; checks the arguments.';
+
+CREATE FUNCTION segment.lifecycle_place(stage text) RETURNS text
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT format('pg_catalog.array_position(%L::pg_catalog.text[], %s)',
+                  '{prospect,first-time,active,reactivated,defecting,inactive}', stage)
+$$;
+COMMENT ON FUNCTION segment.lifecycle_place(text) IS 'The expression that puts stages in the order of the lifecycle.';
 
 CREATE FUNCTION segment.lifecycle_migration(orders regclass, customer name, at name, from_as_of timestamptz,
     to_as_of timestamptz DEFAULT now(), amount name DEFAULT NULL, preset text DEFAULT 'retail', "where" text DEFAULT NULL,
@@ -479,95 +595,127 @@ CREATE FUNCTION segment.lifecycle_migration(orders regclass, customer name, at n
 RETURNS TABLE (from_stage text, to_stage text, customers bigint, share double precision, revenue numeric)
 LANGUAGE sql STABLE PARALLEL RESTRICTED ROWS 36
 AS $$
-    SELECT * FROM segment.lifecycle_migration_rows($1, $2, $3, $6, $4, $5, $7, $8, $9, $10, $11, $12, $13)
+    SELECT *
+    FROM segment.lifecycle_migration_run(
+        segment.lifecycle_migration_query($1, $2, $3, $6, $4, $5, $7, $8, $9, $10, $11, $12), $5,
+        segment.lifecycle_options($7, $13), $4)
 $$;
 COMMENT ON FUNCTION segment.lifecycle_migration(regclass, name, name, timestamptz, timestamptz, name, text, text, text, name,
                                                 regclass, name, jsonb) IS
-'Who moved where between two moments: a row for each pair of lifecycle stages that some customer had at from_as_of and at to_as_of (default now), in the order of the lifecycle. customers: how many; share: their part of all who were in from_stage; revenue: the sum of amount over their orders at or after from_as_of and before to_as_of, NULL without amount. New customers come from prospect. The limits of preset gaps are those of the gaps before from_as_of, for both moments. Customers of any type; the other arguments, and errors, as segment.lifecycle_stages; 22023 unless from_as_of is before to_as_of. One pass over the orders.';
+'Who moved where between two moments: a row for each pair of lifecycle stages that some customer had at from_as_of and at to_as_of (default now), in the order of the lifecycle. customers: how many; share: their part of all who were in from_stage; revenue: the sum of amount over their orders at or after from_as_of and before to_as_of, NULL without amount. New customers come from prospect. The limits of preset gaps are those of the gaps before from_as_of, for both moments. Customers of any type: integers, uuid, or what prints the same. The other arguments, and errors, as segment.lifecycle_stages; 22023 unless from_as_of is before to_as_of. One pass over the orders.';
+
+CREATE FUNCTION segment.lifecycle_rates_query(relation regclass, customer_column name, at_column name,
+    from_moment timestamptz, to_moment timestamptz, preset text, filter text, frequency_of text, order_id_column name)
+RETURNS text
+LANGUAGE sql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT format($query$
+    WITH moves AS (
+        SELECT move.from_stage, move.to_stage, move.customers,
+               move.from_stage OPERATOR(pg_catalog.=) ANY ('{first-time,active,reactivated}'::pg_catalog.text[]) AS was_active,
+               move.to_stage OPERATOR(pg_catalog.=) ANY ('{first-time,active,reactivated}'::pg_catalog.text[]) AS is_active,
+               move.from_stage OPERATOR(pg_catalog.=) ANY ('{defecting,inactive}'::pg_catalog.text[]) AS was_leaving,
+               move.from_stage OPERATOR(pg_catalog.=) 'defecting'::pg_catalog.text AS was_defecting,
+               move.from_stage OPERATOR(pg_catalog.=) 'prospect'::pg_catalog.text AS was_prospect,
+               move.to_stage OPERATOR(pg_catalog.=) 'inactive'::pg_catalog.text AS is_inactive
+        FROM (%s) AS move
+    ), rates (place, rate, customers, of_customers) AS (
+        SELECT 1, 'retention'::pg_catalog.text, pg_catalog.sum(customers) FILTER (WHERE was_active AND is_active),
+               pg_catalog.sum(customers) FILTER (WHERE was_active) FROM moves
+        UNION ALL
+        SELECT 2, 'churn', pg_catalog.sum(customers) FILTER (WHERE was_active AND NOT is_active),
+               pg_catalog.sum(customers) FILTER (WHERE was_active) FROM moves
+        UNION ALL
+        SELECT 3, 'loss', pg_catalog.sum(customers) FILTER (WHERE was_defecting AND is_inactive),
+               pg_catalog.sum(customers) FILTER (WHERE was_defecting) FROM moves
+        UNION ALL
+        SELECT 4, 'win-back', pg_catalog.sum(customers) FILTER (WHERE was_leaving AND is_active),
+               pg_catalog.sum(customers) FILTER (WHERE was_leaving) FROM moves
+        UNION ALL
+        SELECT 5, 'new', pg_catalog.sum(customers) FILTER (WHERE was_prospect), pg_catalog.sum(customers) FROM moves
+    )
+    SELECT rate, COALESCE(customers, 0)::pg_catalog.int8, COALESCE(of_customers, 0)::pg_catalog.int8,
+           COALESCE(customers, 0)::pg_catalog.float8 OPERATOR(pg_catalog./) of_customers::pg_catalog.float8
+    FROM rates
+    ORDER BY place
+    $query$,
+        segment.lifecycle_migration_query(relation, customer_column, at_column, NULL::name, from_moment, to_moment, preset,
+                                          filter, frequency_of, order_id_column, NULL::regclass, NULL::name))
+$$;
+COMMENT ON FUNCTION segment.lifecycle_rates_query(regclass, name, name, timestamptz, timestamptz, text, text, text, name) IS
+'The query of segment.lifecycle_rates; checks the arguments.';
 
 CREATE FUNCTION segment.lifecycle_rates(orders regclass, customer name, at name, from_as_of timestamptz,
     to_as_of timestamptz DEFAULT now(), preset text DEFAULT 'retail', "where" text DEFAULT NULL,
     frequency text DEFAULT 'days', order_id name DEFAULT NULL, options jsonb DEFAULT '{}')
 RETURNS TABLE (rate text, customers bigint, of_customers bigint, share double precision)
-LANGUAGE sql STABLE PARALLEL RESTRICTED ROWS 5
-SET search_path = pg_catalog, pg_temp
+LANGUAGE plpgsql STABLE PARALLEL RESTRICTED ROWS 5
 AS $$
-    WITH moves AS (
-        SELECT move.from_stage, move.to_stage, move.customers, move.from_stage IN ('first-time', 'active', 'reactivated') AS was_active,
-               move.to_stage IN ('first-time', 'active', 'reactivated') AS is_active
-        FROM segment.lifecycle_migration_rows($1, $2, $3, NULL, $4, $5, $6, $7, $8, $9, NULL, NULL, $10) AS move
-    ), rates (place, rate, customers, of_customers) AS (
-        SELECT 1, 'retention', sum(moves.customers) FILTER (WHERE was_active AND is_active),
-               sum(moves.customers) FILTER (WHERE was_active) FROM moves
-        UNION ALL
-        SELECT 2, 'churn', sum(moves.customers) FILTER (WHERE was_active AND NOT is_active),
-               sum(moves.customers) FILTER (WHERE was_active) FROM moves
-        UNION ALL
-        SELECT 3, 'loss', sum(moves.customers) FILTER (WHERE from_stage = 'defecting' AND to_stage = 'inactive'),
-               sum(moves.customers) FILTER (WHERE from_stage = 'defecting') FROM moves
-        UNION ALL
-        SELECT 4, 'win-back', sum(moves.customers) FILTER (WHERE from_stage IN ('defecting', 'inactive') AND is_active),
-               sum(moves.customers) FILTER (WHERE from_stage IN ('defecting', 'inactive')) FROM moves
-        UNION ALL
-        SELECT 5, 'new', sum(moves.customers) FILTER (WHERE from_stage = 'prospect'), sum(moves.customers) FROM moves
-    )
-    SELECT rates.rate, COALESCE(rates.customers, 0)::bigint, COALESCE(rates.of_customers, 0)::bigint,
-           COALESCE(rates.customers, 0)::float8 / rates.of_customers::float8
-    FROM rates
-    ORDER BY place
+BEGIN
+    RETURN QUERY EXECUTE segment.lifecycle_rates_query($1, $2, $3, $4, $5, $6, $7, $8, $9)
+    USING $5, segment.lifecycle_options($6, $10), $4;
+END
 $$;
 COMMENT ON FUNCTION segment.lifecycle_rates(regclass, name, name, timestamptz, timestamptz, text, text, text, name, jsonb) IS
 'Rates of segment.lifecycle_migration, where first-time, active and reactivated count as active. retention: of those active at from_as_of, who are active at to_as_of; churn: of the same, who are defecting or inactive; loss: of those defecting, who are inactive; win-back: of those defecting or inactive, who are active again; new: of all customers at to_as_of, who had no order before from_as_of. share is NULL where of_customers is 0. Arguments and errors as segment.lifecycle_migration.';
 
-CREATE FUNCTION segment.lifecycle_summary_rows(relation regclass, customer_column name, at_column name, amount_column name,
-    moment timestamptz, preset text, filter text, frequency_of text, order_id_column name, options jsonb)
-RETURNS TABLE (stage text, customers bigint, share double precision, orders bigint, revenue numeric,
-               revenue_share double precision, mean_order_value numeric, median_recency_days integer)
-LANGUAGE plpgsql STABLE PARALLEL RESTRICTED ROWS 6
+CREATE FUNCTION segment.lifecycle_summary_query(relation regclass, customer_column name, at_column name,
+    amount_column name, moment timestamptz, preset text, filter text, frequency_of text, order_id_column name)
+RETURNS text
+LANGUAGE plpgsql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    settings segment.lifecycle_settings := segment.lifecycle_options(preset, options);
     source text := segment.order_source(relation, customer_column, at_column, filter);
     order_count text := segment.order_count(relation, at_column, frequency_of, order_id_column);
+    key_type text := segment.key_type(relation, customer_column);
 BEGIN
-    PERFORM segment.check_moment(moment, 'as_of');
+    PERFORM segment.check_moment(moment, 'as_of'::text);
     IF amount_column IS NULL THEN
         RAISE EXCEPTION '"amount" must not be null' USING ERRCODE = 'null_value_not_allowed';
     END IF;
-    RETURN QUERY EXECUTE format($query$
+    RETURN format($query$
         WITH facts AS MATERIALIZED (
-            SELECT segment.rfm_state(o.%1$I::timestamptz, 0::float8) AS state,
-                   (segment.rfm_agg(o.%1$I::timestamptz, %2$s)).revenue AS revenue, %3$s AS order_ids
-            FROM %4$s
-            GROUP BY o.%5$I
+            SELECT segment.rfm_state(o.%1$I::pg_catalog.timestamptz, 0::pg_catalog.float8) AS state,
+                   (segment.rfm_agg(o.%1$I::pg_catalog.timestamptz, %2$s)).revenue AS revenue, %3$s AS order_ids
+            FROM %4$s AND o.%9$I IS NOT NULL
+            GROUP BY o.%5$I::%10$s
         ), figures AS MATERIALIZED (
             SELECT segment.finalize(state) AS fact, revenue, order_ids FROM facts
         ), limits AS MATERIALIZED (
             %6$s
         ), stages AS (
-            SELECT %7$s AS stage, %8$s AS orders, $1::date - (fact).last_at::date AS recency_days, revenue
+            SELECT %7$s AS stage, %8$s AS orders,
+                   $1::pg_catalog.date OPERATOR(pg_catalog.-) (fact).last_at::pg_catalog.date AS recency_days, revenue
             FROM limits, figures
         ), sums AS (
-            SELECT stage, count(*) AS customers, sum(orders)::bigint AS orders, COALESCE(sum(revenue), 0) AS revenue,
-                   percentile_disc(0.5) WITHIN GROUP (ORDER BY recency_days) AS recency_days
+            SELECT stage, pg_catalog.count(*) AS customers, pg_catalog.sum(orders)::pg_catalog.int8 AS orders,
+                   COALESCE(pg_catalog.sum(revenue), 0) AS revenue,
+                   pg_catalog.percentile_disc(0.5) WITHIN GROUP (ORDER BY recency_days) AS recency_days
             FROM stages
             GROUP BY stage
+        ), shares AS (
+            SELECT *, (pg_catalog.sum(customers) OVER ())::pg_catalog.float8 AS everybody,
+                   pg_catalog.sum(revenue) OVER () AS all_revenue
+            FROM sums
         )
-        SELECT stage, customers, customers / sum(customers) OVER ()::float8, orders, revenue,
-               (revenue / NULLIF(greatest(sum(revenue) OVER (), 0), 0))::float8, revenue / NULLIF(orders, 0), recency_days
-        FROM sums
-        ORDER BY array_position($2, stage)
+        SELECT stage, customers, customers::pg_catalog.float8 OPERATOR(pg_catalog./) everybody, orders, revenue,
+               (CASE WHEN all_revenue OPERATOR(pg_catalog.>) 0
+                     THEN revenue OPERATOR(pg_catalog./) all_revenue END)::pg_catalog.float8,
+               CASE WHEN orders OPERATOR(pg_catalog.>) 0 THEN revenue OPERATOR(pg_catalog./) orders END, recency_days
+        FROM shares
+        ORDER BY %11$s
     $query$,
         at_column, segment.amount_expression(relation, amount_column),
-        segment.order_ids_expression(frequency_of, order_id_column),
-        source, customer_column, segment.lifecycle_limits_query(preset, settings, 'facts'),
-        segment.lifecycle_call('fact', order_count, '$1', preset, settings), order_count)
-    USING moment, ARRAY['prospect', 'first-time', 'active', 'reactivated', 'defecting', 'inactive'];
+        segment.order_ids_expression(frequency_of, order_id_column, NULL::text),
+        source, customer_column, segment.lifecycle_limits_query(preset, 'facts'::text),
+        segment.lifecycle_call('fact'::text, order_count, '$1'::text, preset), order_count, amount_column, key_type,
+        segment.lifecycle_place('stage'::text));
 END
 $$;
-COMMENT ON FUNCTION segment.lifecycle_summary_rows(regclass, name, name, name, timestamptz, text, text, text, name, jsonb) IS
-'the work of segment.lifecycle_summary';
+COMMENT ON FUNCTION segment.lifecycle_summary_query(regclass, name, name, name, timestamptz, text, text, text, name) IS
+'The query of segment.lifecycle_summary; checks the arguments.';
 
 CREATE FUNCTION segment.lifecycle_summary(orders regclass, customer name, at name, amount name,
     as_of timestamptz DEFAULT now(), preset text DEFAULT 'retail', "where" text DEFAULT NULL,
@@ -576,7 +724,9 @@ RETURNS TABLE (stage text, customers bigint, share double precision, orders bigi
                revenue_share double precision, mean_order_value numeric, median_recency_days integer)
 LANGUAGE sql STABLE PARALLEL RESTRICTED ROWS 6
 AS $$
-    SELECT * FROM segment.lifecycle_summary_rows($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+    SELECT *
+    FROM segment.lifecycle_summary_run(segment.lifecycle_summary_query($1, $2, $3, $4, $5, $6, $7, $8, $9), $5,
+                                       segment.lifecycle_options($6, $10))
 $$;
 COMMENT ON FUNCTION segment.lifecycle_summary(regclass, name, name, name, timestamptz, text, text, text, name, jsonb) IS
-'What each lifecycle stage is worth: a row for each stage that some customer has at as_of (default now), in the order of the lifecycle: customers, their share, their orders, revenue (sum of amount over all their orders before as_of, refunds included), its share of all revenue (NULL unless that is positive), mean value of an order, median days since the last order. Customers of any type; arguments and errors as segment.lifecycle_stages, and 22000 for NaN and infinite amounts.';
+'What each lifecycle stage is worth: a row for each stage that some customer has at as_of (default now), in the order of the lifecycle: customers, their share, their orders, revenue (sum of amount over all their orders before as_of, refunds included), its share of all revenue (NULL unless that is positive), mean value of an order, median days since the last order. Rows whose amount is NULL are left out, and with them customers who have no other. Customers of any type, as in segment.lifecycle_migration; arguments and errors as segment.lifecycle_stages, and 22000 for NaN and infinite amounts.';

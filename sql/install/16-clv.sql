@@ -204,19 +204,15 @@ CREATE FUNCTION segment.clv_model_info(
 COMMENT ON FUNCTION segment.clv_model_info(segment.clv_model) IS
 'How a model came about: the models fitted, the unit of times and how many make a month; customers used, those with repeat purchases, different histories, rows skipped (a NULL); log-likelihood, Newton steps from all starts, largest derivative of the log-likelihood in the logarithm of a parameter; converged is always true, because a fit that does not converge is an error. For values: customers used, repeat customers without a value above zero, and the same figures; frequency_value_correlation is Pearson''s, of frequency and mean value over customers, which Gamma-Gamma assumes to be near zero. NULL for a model without values.';
 
--- RESTRICTED: the relation may be a temporary table, or a view over anything.
-CREATE FUNCTION segment.clv_customer_rows(relation regclass, customer_column name, at_column name,
-                                          amount_column name, moment timestamptz, unit_name text,
-                                          refunds_mode text, filter text, key anyelement)
-RETURNS TABLE (customer_id anyelement, frequency bigint, recency double precision, t double precision,
-               mean_value double precision)
-LANGUAGE plpgsql STABLE PARALLEL RESTRICTED ROWS 10000
+CREATE FUNCTION segment.clv_customers_query(relation regclass, customer_column name, at_column name,
+                                           amount_column name, key_type text, moment timestamptz, unit_name text,
+                                           refunds_mode text, filter text)
+RETURNS text
+LANGUAGE plpgsql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    key_type text := pg_catalog.format_type(pg_catalog.pg_typeof(key), NULL);
-    amount_type text;
-    days_in_unit double precision;
+    amount text;
 BEGIN
     IF relation IS NULL OR customer_column IS NULL OR at_column IS NULL OR amount_column IS NULL
        OR moment IS NULL OR unit_name IS NULL OR refunds_mode IS NULL THEN
@@ -226,86 +222,112 @@ BEGIN
     IF NOT pg_catalog.isfinite(moment) THEN
         RAISE EXCEPTION '"as_of" must be finite' USING ERRCODE = 'invalid_parameter_value';
     END IF;
-    PERFORM segment.check_choice('unit', unit_name, ARRAY['day', 'week', 'month', 'year']);
-    PERFORM segment.check_choice('refunds', refunds_mode, ARRAY['net', 'ignore']);
-    days_in_unit := CASE unit_name WHEN 'day' THEN 1 WHEN 'week' THEN 7 WHEN 'month' THEN 365.2425 / 12
-                                   ELSE 365.2425 END;
+    PERFORM segment.check_choice('unit'::text, unit_name, ARRAY['day', 'week', 'month', 'year']);
+    PERFORM segment.check_choice('refunds'::text, refunds_mode, ARRAY['net', 'ignore']);
     PERFORM segment.column_type(relation, at_column);
-    PERFORM segment.check_key_type(relation, customer_column,
-                                   CASE key_type WHEN 'bigint' THEN 'pg_catalog.int8' WHEN 'uuid' THEN 'pg_catalog.uuid'
-                                                 ELSE 'pg_catalog.text' END);
-    -- Double precision keeps its own exact sum; everything else is summed as numeric.
-    amount_type := CASE WHEN segment.column_type(relation, amount_column)::text = 'double precision'
-                        THEN 'double precision' ELSE 'numeric' END;
+    PERFORM segment.check_key_type(relation, customer_column, key_type);
+    -- Floating point keeps its own exact sum (real as double precision, which holds it); everything else is summed
+    -- as numeric.
+    amount := pg_catalog.format('o.%I::pg_catalog.%s', amount_column,
+                                CASE WHEN segment.column_type(relation, amount_column)::text IN ('real', 'double precision')
+                                     THEN 'float8' ELSE 'numeric' END);
 
     -- Purchases are days with an amount that is not negative. The value after the first one is that of all rows
     -- less that of those up to its day, which only repeat customers are read again for. A customer's refunds
     -- belong to that value; the ones before the first purchase do not.
-    RETURN QUERY EXECUTE pg_catalog.format($query$
+    -- The query runs under the caller's search path, as the filter is the caller's: all else in it names its schema.
+    RETURN pg_catalog.format($query$
         WITH rows AS NOT MATERIALIZED (
-            SELECT o.%1$I AS customer_id, o.%2$I::timestamptz AS at, o.%3$I::%4$s AS amount
-            FROM %5$s AS o
-            WHERE o.%2$I < $1 AND o.%1$I IS NOT NULL AND o.%3$I IS NOT NULL
-                  AND ($2 = 'net' OR o.%3$I >= 0) AND (
-%6$s
-            )
+            SELECT o.%1$I::%6$s AS customer_id, o.%2$I::pg_catalog.timestamptz AS at, %3$s AS amount
+            FROM %4$s AS o
+            WHERE o.%2$I OPERATOR(pg_catalog.<) $1 AND o.%1$I IS NOT NULL AND %3$s IS NOT NULL%5$s
         ), facts AS (
-            SELECT customer_id, segment.rfm_agg(at, amount) FILTER (WHERE amount >= 0) AS purchases,
-                   (segment.rfm_agg(at, amount) FILTER (WHERE amount < 0)).revenue AS refunded
+            SELECT customer_id,
+                   segment.rfm_agg(at, amount) FILTER (WHERE amount OPERATOR(pg_catalog.>=) 0) AS purchases,
+                   (segment.rfm_agg(at, amount) FILTER (WHERE amount OPERATOR(pg_catalog.<) 0)).revenue AS refunded
             FROM rows
             GROUP BY customer_id
         ), customers AS MATERIALIZED (
-            SELECT customer_id, (purchases).days - 1 AS frequency, (purchases).first_at::date AS first_day,
-                   (purchases).last_at::date AS last_day, (purchases).revenue + coalesce(refunded, 0) AS value
+            SELECT customer_id, (purchases).days OPERATOR(pg_catalog.-) 1 AS frequency,
+                   (purchases).first_at::pg_catalog.date AS first_day, (purchases).last_at::pg_catalog.date AS last_day,
+                   (purchases).revenue OPERATOR(pg_catalog.+) COALESCE(refunded, 0) AS value
             FROM facts
-            WHERE (purchases).days > 0
+            WHERE (purchases).days OPERATOR(pg_catalog.>) 0
         ), openings AS (
             SELECT rows.customer_id, (segment.rfm_agg(rows.at, rows.amount)).revenue AS value
-            FROM rows JOIN customers ON customers.customer_id = rows.customer_id
-            WHERE customers.frequency > 0 AND rows.at::date <= customers.first_day
+            FROM rows JOIN customers ON customers.customer_id OPERATOR(pg_catalog.=) rows.customer_id
+            WHERE customers.frequency OPERATOR(pg_catalog.>) 0
+                  AND rows.at::pg_catalog.date OPERATOR(pg_catalog.<=) customers.first_day
             GROUP BY rows.customer_id
         )
-        SELECT customers.customer_id::%7$s, customers.frequency::bigint,
-               (customers.last_day - customers.first_day) / $3,
-               ((($1 - interval '1 microsecond')::timestamptz)::date - customers.first_day) / $3,
-               ((customers.value - openings.value) / customers.frequency)::float8
-        FROM customers LEFT JOIN openings ON openings.customer_id = customers.customer_id
-    $query$, customer_column, at_column, amount_column, amount_type, relation, coalesce(filter, 'true'), key_type)
-    USING moment, refunds_mode, days_in_unit;
+        SELECT customers.customer_id, customers.frequency::pg_catalog.int8,
+               (customers.last_day OPERATOR(pg_catalog.-) customers.first_day) OPERATOR(pg_catalog./) $2,
+               (($1 OPERATOR(pg_catalog.-) '1 microsecond'::pg_catalog.interval)::pg_catalog.date
+                OPERATOR(pg_catalog.-) customers.first_day) OPERATOR(pg_catalog./) $2,
+               ((customers.value OPERATOR(pg_catalog.-) openings.value)
+                OPERATOR(pg_catalog./) customers.frequency)::pg_catalog.float8
+        FROM customers LEFT JOIN openings ON openings.customer_id OPERATOR(pg_catalog.=) customers.customer_id
+    $query$, customer_column, at_column, amount, segment.qualified_name(relation),
+        pg_catalog.concat(
+            CASE WHEN refunds_mode = 'ignore' THEN pg_catalog.format(' AND %s OPERATOR(pg_catalog.>=) 0', amount) END,
+            CASE WHEN pg_catalog.btrim(filter) <> '' THEN pg_catalog.format(E' AND (\n%s\n)', filter) END),
+        key_type);
 END
 $$;
-COMMENT ON FUNCTION segment.clv_customer_rows(regclass, name, name, name, timestamptz, text, text, text, anyelement) IS
-'the work of segment.clv_customers';
+COMMENT ON FUNCTION segment.clv_customers_query(regclass, name, name, name, text, timestamptz, text, text, text) IS
+'The query of segment.clv_customers for customers of a type; checks the arguments.';
 
+CREATE FUNCTION segment.clv_days_in(unit text) RETURNS double precision
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT CASE unit WHEN 'day' THEN 1 WHEN 'week' THEN 7 WHEN 'month' THEN 365.2425 / 12 WHEN 'year' THEN 365.2425 END::float8
+$$;
+COMMENT ON FUNCTION segment.clv_days_in(text) IS
+'Days in a unit of segment.clv_customers, of months and years on average; NULL for other units.';
+
+-- RESTRICTED: the relation may be a temporary table, or a view over anything.
 CREATE FUNCTION segment.clv_customers(orders regclass, customer name, at name, amount name,
                                       as_of timestamptz DEFAULT now(), unit text DEFAULT 'week',
                                       refunds text DEFAULT 'net', "where" text DEFAULT NULL)
 RETURNS TABLE (customer_id bigint, frequency bigint, recency double precision, t double precision,
                mean_value double precision)
-LANGUAGE sql STABLE PARALLEL RESTRICTED ROWS 10000
+LANGUAGE plpgsql STABLE PARALLEL RESTRICTED ROWS 10000
 AS $$
-    SELECT * FROM segment.clv_customer_rows($1, $2, $3, $4, $5, $6, $7, $8, NULL::pg_catalog.int8)
+BEGIN
+    RETURN QUERY EXECUTE
+        segment.clv_customers_query($1, $2, $3, $4, 'pg_catalog.int8'::pg_catalog.text, $5, $6, $7, $8)
+    USING $5, segment.clv_days_in($6);
+END
 $$;
 CREATE FUNCTION segment.clv_customers_uuid(orders regclass, customer name, at name, amount name,
                                       as_of timestamptz DEFAULT now(), unit text DEFAULT 'week',
                                       refunds text DEFAULT 'net', "where" text DEFAULT NULL)
 RETURNS TABLE (customer_id uuid, frequency bigint, recency double precision, t double precision,
                mean_value double precision)
-LANGUAGE sql STABLE PARALLEL RESTRICTED ROWS 10000
+LANGUAGE plpgsql STABLE PARALLEL RESTRICTED ROWS 10000
 AS $$
-    SELECT * FROM segment.clv_customer_rows($1, $2, $3, $4, $5, $6, $7, $8, NULL::pg_catalog.uuid)
+BEGIN
+    RETURN QUERY EXECUTE
+        segment.clv_customers_query($1, $2, $3, $4, 'pg_catalog.uuid'::pg_catalog.text, $5, $6, $7, $8)
+    USING $5, segment.clv_days_in($6);
+END
 $$;
 CREATE FUNCTION segment.clv_customers_text(orders regclass, customer name, at name, amount name,
                                       as_of timestamptz DEFAULT now(), unit text DEFAULT 'week',
                                       refunds text DEFAULT 'net', "where" text DEFAULT NULL)
 RETURNS TABLE (customer_id text, frequency bigint, recency double precision, t double precision,
                mean_value double precision)
-LANGUAGE sql STABLE PARALLEL RESTRICTED ROWS 10000
+LANGUAGE plpgsql STABLE PARALLEL RESTRICTED ROWS 10000
 AS $$
-    SELECT * FROM segment.clv_customer_rows($1, $2, $3, $4, $5, $6, $7, $8, NULL::pg_catalog.text)
+BEGIN
+    RETURN QUERY EXECUTE
+        segment.clv_customers_query($1, $2, $3, $4, 'pg_catalog.text'::pg_catalog.text, $5, $6, $7, $8)
+    USING $5, segment.clv_days_in($6);
+END
 $$;
 COMMENT ON FUNCTION segment.clv_customers(regclass, name, name, name, timestamptz, text, text, text) IS
-'The histories that customer value models are fitted to, one row a customer of an orders table, with the caller''s rights. orders: table or view; customer, at, amount: its columns, the customer one of an integer type (see segment.clv_customers_uuid and segment.clv_customers_text for others); as_of: only orders before it count. Orders of one local day (of the session''s time zone) are one purchase. frequency: purchases after the first one. recency: time from the first to the last one. t: time from the first one to the last day before as_of. Both are whole days divided by those of the unit ("day", "week", "month", "year"; months and years of the average Gregorian calendar). mean_value: value of the purchases after the first one divided by their number, NULL without any. refunds: "net" (default) subtracts negative amounts from the value; "ignore" leaves them out; a day of refunds only is no purchase. where: SQL condition on the rows of orders, names qualified with their schema. Rows with a NULL customer, time or amount, and customers without a purchase before as_of are left out. 22023 for other units and refunds, 22004 for NULL arguments, 42703 for a column that does not exist, 42804 for a customer column of another type. O(orders log orders).';
+'The histories that customer value models are fitted to, one row a customer of an orders table, with the caller''s rights and search path. orders: table or view; customer, at, amount: its columns, the customer one of an integer type (see segment.clv_customers_uuid and segment.clv_customers_text for others); as_of: only orders before it count. Orders of one local day (of the session''s time zone) are one purchase. frequency: purchases after the first one. recency: time from the first to the last one. t: time from the first one to the last day before as_of. Both are whole days divided by those of the unit ("day", "week", "month", "year"; months and years of the average Gregorian calendar). mean_value: value of the purchases after the first one divided by their number, NULL without any. refunds: "net" (default) subtracts negative amounts from the value; "ignore" leaves them out; a day of refunds only is no purchase. where: SQL condition on the rows of orders. Rows with a NULL customer, time or amount, and customers without a purchase before as_of are left out. 22023 for other units and refunds, 22004 for NULL arguments, 42703 for a column that does not exist, 42804 for a customer column of another type. O(orders log orders).';
 COMMENT ON FUNCTION segment.clv_customers_uuid(regclass, name, name, name, timestamptz, text, text, text) IS
 'segment.clv_customers for customers identified by uuid.';
 COMMENT ON FUNCTION segment.clv_customers_text(regclass, name, name, name, timestamptz, text, text, text) IS

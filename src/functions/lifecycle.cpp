@@ -161,7 +161,7 @@ PGSEG_FUNCTION(pgseg_gap_counts_combine) {
         PG_RETURN_DATUM(state->datum());
     ServerInterrupt interrupt;
     if (State* other = State::of(PG_GETARG_DATUM(1)))
-        state->state().merge(other->state());
+        state->state().merge(other->state(), interrupt);
     else
         state->state().merge_body(body_of(detoasted(PG_GETARG_DATUM(1))), interrupt);
     PG_RETURN_DATUM(state->datum());

@@ -86,6 +86,10 @@ my %sane_for_function = (
 	'tier_uuid name customer' => q{'customer_uuid'::name}, 'tier_text name customer' => q{'customer_text'::name},
 	'tier_uuid name customers_key' => q{'customer_uuid'::name}, 'tier_text name customers_key' => q{'customer_text'::name},
 	'tier_query text key_type' => q{'pg_catalog.int8'::text},
+	(map { my ($function, $key) = @$_; ("$function text query" => qq{'SELECT NULL::$key, NULL::text, \$1, \$1, 0::bigint, 0, 0, 0::float8, 0::float8, 0::float8'::text}) }
+		[ 'lifecycle_run', 'bigint' ], [ 'lifecycle_run_uuid', 'uuid' ], [ 'lifecycle_run_text', 'text' ]),
+	'lifecycle_migration_run text query' => q{'SELECT NULL::text, NULL::text, 0::bigint, 0::float8, 0::numeric'::text},
+	'lifecycle_summary_run text query' => q{'SELECT NULL::text, 0::bigint, 0::float8, 0::bigint, 0::numeric, 0::float8, 0::numeric, 0'::text},
 	'rfm_scored text query' => gathering('customer'), 'rfm_scored_uuid text query' => gathering('customer_uuid'),
 	'rfm_scored_text text query' => gathering('customer_text'),
 	'lifecycle_stages_uuid name customer' => q{'customer_uuid'::name}, 'lifecycle_stages_uuid name customers_key' => q{'customer_uuid'::name},

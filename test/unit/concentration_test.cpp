@@ -73,6 +73,14 @@ TEST_F(Concentration, NothingToShare) {
     EXPECT_EQ(top({-1, 1}, 0.5), std::nullopt);
 }
 
+TEST_F(Concentration, NextToNothingToShare) {
+    const std::vector<double> values{-1e300, 1e-30, 1e300};
+    EXPECT_FALSE(gini(values).has_value());  // nothing beside the largest
+    const std::vector<double> tiny{-1e8, 4e-301, 1e8};
+    EXPECT_EQ(error_code([&] { gini(tiny); }), Errc::kOutOfRange);
+    EXPECT_EQ(error_code([&] { top(tiny, 0.3); }), Errc::kOutOfRange);
+}
+
 TEST_F(Concentration, GiniIsThatOfAllPairs) {
     for (std::uint64_t seed = 1; seed <= 20; ++seed) {
         const std::vector<double> values = some_values(seed, 100 + seed);

@@ -61,6 +61,27 @@ TEST(Stage, OwnGapScalesTheLimits) {
     EXPECT_EQ(stage_of(rule, regular), Stage::kInactive);
 }
 
+// 1.15 * 100 is a little less than 115 in double precision.
+TEST(Stage, OwnGapLimitsForgiveRounding) {
+    Rule rule;
+    rule.preset = Preset::kOwnGap;
+    rule.gaps = {.active = 1.15, .inactive = 1.15};
+    History regular = history(4, 115);
+    regular.mean_gap = 100;
+    EXPECT_EQ(stage_of(rule, regular), Stage::kActive);
+    regular.recency = 116;
+    EXPECT_EQ(stage_of(rule, regular), Stage::kInactive);
+    History back = history(3, 1);
+    back.last_gap = 115;
+    back.mean_gap = 107.5;
+    back.span = 215;
+    EXPECT_EQ(stage_of(rule, back), Stage::kActive);
+    back.last_gap = 116;
+    back.mean_gap = 108;
+    back.span = 216;
+    EXPECT_EQ(stage_of(rule, back), Stage::kReactivated);
+}
+
 // A customer is reactivated exactly if active now and inactive just before the last purchase.
 TEST(Stage, ReactivatedAgreesWithTheStageBeforeTheLastPurchase) {
     Random random(1);
@@ -191,12 +212,35 @@ TEST(GapCounts, AnyOrderAndAnySplitGiveTheSameBytes) {
         for (std::size_t i = part; i < gaps.size(); i += 7)
             some.add(gaps[i]);
         if (part % 2 == 0)
-            merged.merge(some);
+            merged.merge(some, interrupt);
         else
             merged.merge_body(image_of(some), interrupt);
     }
     EXPECT_EQ(image_of(merged), expected);
     EXPECT_EQ(merged.total(), 3000);
+}
+
+TEST(GapCounts, MergingManyLongGapsIsCancellable) {
+    CountingResource memory;
+    NoInterrupt interrupt;
+    GapCounts odd(&memory);
+    GapCounts even(&memory);
+    for (std::int32_t days = 5000; days < 205000; ++days)
+        (days % 2 == 0 ? even : odd).add(days);
+    CancelAfter cancel(0);
+    EXPECT_THROW(odd.merge(even, cancel), Cancelled);
+    EXPECT_EQ(odd.total(), 100000);
+    odd.merge(even, interrupt);
+    EXPECT_EQ(odd.total(), 200000);
+    EXPECT_EQ(odd.image_size(), GapCounts::kHeaderSize + 200000 * GapCounts::kEntrySize);
+}
+
+TEST(GapCounts, RanksNearTheLargestTotal) {
+    CountingResource memory;
+    GapCounts counts(&memory);
+    counts.add(1, 1);
+    counts.add(2, std::numeric_limits<std::int64_t>::max() - 1);
+    EXPECT_EQ(counts.percentile(100), 2);
 }
 
 TEST(GapCounts, TakesTheGapsBetweenDays) {

@@ -53,6 +53,13 @@ double sum_of(std::span<const double> values, double scale, Interrupt& interrupt
     return sum.view().value();
 }
 
+// Huge values that cancel to next to nothing make parts of their sum that no number holds.
+double finite_part(double part) {
+    if (!std::isfinite(part))
+        throw Error(Errc::kOutOfRange, "values cancel to a sum too small to take parts of");
+    return part;
+}
+
 // Sum of terms that are not negative, with what rounding loses carried along.
 class CarryingSum {
   public:
@@ -159,7 +166,7 @@ std::optional<double> ValuePool::gini(Interrupt& interrupt) const {
         differences.add(static_cast<double>(n - 1 - 2 * i) * difference);
         meter.done(1);
     }
-    return differences.value() / (static_cast<double>(n) * total);
+    return finite_part(differences.value() / (static_cast<double>(n) * total));
 }
 
 std::optional<double> ValuePool::top_share(double fraction, Interrupt& interrupt) const {
@@ -171,7 +178,7 @@ std::optional<double> ValuePool::top_share(double fraction, Interrupt& interrupt
     const double total = sum_of(all, factor, interrupt);
     if (total <= 0)
         return std::nullopt;
-    return sum_of(all.last(count_of(fraction, all.size())), factor, interrupt) / total;
+    return finite_part(sum_of(all.last(count_of(fraction, all.size())), factor, interrupt) / total);
 }
 
 std::size_t ValuePool::count_of(double fraction, std::size_t size) {

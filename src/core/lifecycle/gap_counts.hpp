@@ -37,7 +37,8 @@ class GapCounts {
     // The gaps between days in ascending order. kInvalidArgument when they are not.
     void add_gaps_of(std::span<const std::int32_t> days, Interrupt& interrupt);
 
-    void merge(const GapCounts& other);
+    // Linear in the different gaps of both; leaves the counts as they were when it throws.
+    void merge(const GapCounts& other, Interrupt& interrupt);
     // Reads an image or an external value (both passed without the slot); kBadBinary for a malformed one.
     void merge_body(std::span<const std::byte> body, Interrupt& interrupt);
 
@@ -66,6 +67,7 @@ class GapCounts {
     static constexpr std::int32_t kFew = 4096;
 
     std::int64_t& slot(std::int32_t days);
+    void merge_others(std::span<const Entry> entries, Interrupt& interrupt);
 
     Vector<std::int64_t> few_;
     Vector<Entry> others_;  // longer ones, ascending

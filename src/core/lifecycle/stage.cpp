@@ -49,9 +49,14 @@ std::optional<double> mean_gap_before(const History& history) {
     return static_cast<double>(earlier) / (gaps - 1);
 }
 
+// A limit that is a product may lie a rounding error below the whole number of days that it ought to be.
+bool beyond(double days, double limit) {
+    return days > limit * (1 + 1e-9);
+}
+
 bool was_inactive(const Rule& rule, const History& history) {
     return history.last_gap &&
-           static_cast<double>(*history.last_gap) > limits_of(rule, mean_gap_before(history)).inactive;
+           beyond(static_cast<double>(*history.last_gap), limits_of(rule, mean_gap_before(history)).inactive);
 }
 
 }  // namespace
@@ -71,9 +76,9 @@ Stage stage_of(const Rule& rule, const History& history) {
     require_possible(history);
     const Limits limits = limits_of(rule, history.mean_gap);
     const auto recency = static_cast<double>(history.recency);
-    if (recency > limits.inactive)
+    if (beyond(recency, limits.inactive))
         return Stage::kInactive;
-    if (recency > limits.active)
+    if (beyond(recency, limits.active))
         return Stage::kDefecting;
     if (history.orders == 1)
         return Stage::kFirstTime;
