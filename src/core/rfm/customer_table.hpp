@@ -192,6 +192,7 @@ class CustomerTable {
     void add_day(std::uint32_t number, std::int32_t days_ago);
     template <typename Amount>
     void add_large(const Amount& amount, Interrupt& interrupt);
+    void add_encoded(std::uint32_t number, Reader large_sum);
     void add_beyond_unit(std::uint32_t number, Int128 amount, int groups);
     void require_comparable(const std::optional<Int128>& amount) const;
     template <typename Operation>

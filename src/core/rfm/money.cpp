@@ -79,6 +79,20 @@ std::optional<Int128> fixed_from(double amount) {
     return amount < 0 ? -value : value;
 }
 
+bool is_below_limit(Int128 value) {
+    const Int128 limit = power_of_10000(9);
+    return -limit < value && value < limit;
+}
+
+std::int64_t ordered_bits(double value) {
+    const auto bits = std::bit_cast<std::int64_t>(value == 0 ? 0.0 : value);
+    return bits < 0 ? bits ^ 0x7fffffffffffffff : bits;
+}
+
+double from_ordered_bits(std::int64_t bits) {
+    return std::bit_cast<double>(bits < 0 ? bits ^ 0x7fffffffffffffff : bits);
+}
+
 std::optional<Int128> scaled_up(Int128 value, int exponent) {
     Int128 result = 0;
     if (__builtin_mul_overflow(value, power_of_10000(exponent), &result))

@@ -34,6 +34,13 @@ std::optional<Int128> fixed_from(const Decimal& amount, int groups);
 // The amount in units of 2^-72; nothing when it is not a whole number of them, or 2^126 or more.
 std::optional<Int128> fixed_from(double amount);
 
+// Whether it is below 10^36, as fixed_from() wants it.
+bool is_below_limit(Int128 value);
+
+// Doubles as integers of the same order, and back.
+std::int64_t ordered_bits(double value);
+double from_ordered_bits(std::int64_t bits);
+
 // value * 10000^exponent, or nothing when that does not fit.
 std::optional<Int128> scaled_up(Int128 value, int exponent);
 
