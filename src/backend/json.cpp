@@ -119,6 +119,18 @@ void JsonReader::expect(JsonToken::Kind kind, const char* what, const char* want
     ++at_;
 }
 
+void JsonReader::skip() {
+    std::size_t depth = 0;
+    do {
+        const JsonToken::Kind kind = next().kind;
+        ++at_;
+        if (kind == JsonToken::Kind::kObject || kind == JsonToken::Kind::kArray)
+            ++depth;
+        else if (kind == JsonToken::Kind::kEnd)
+            --depth;
+    } while (depth > 0);
+}
+
 double JsonReader::number(const char* what) {
     expect(JsonToken::Kind::kNumber, what, "a number");
     const std::string_view text = text_of(tokens_[at_ - 1]);

@@ -44,6 +44,11 @@ class JsonReader {
         ++at_;
     }
 
+    // What comes next, for values of several forms.
+    JsonToken::Kind kind() const { return next().kind; }
+    // Passes over the next value, whatever it is.
+    void skip();
+
     double number(const char* what);
     std::int64_t integer(const char* what);
     std::int32_t small_integer(const char* what);

@@ -9,13 +9,21 @@
 
 namespace seg::core {
 
-// Appends to the caller's buffer. Keys and strings must not need escaping: they are names of ours.
+// Appends to the caller's buffer. Keys and strings must not need escaping, being names of ours; quoted()
+// takes any text.
 class JsonWriter {
   public:
     explicit JsonWriter(Vector<char>& out) : out_(out) {}
 
     JsonWriter& key(std::string_view name) {
         string(name);
+        put(':');
+        fresh_ = true;
+        return *this;
+    }
+    // A key of any text.
+    JsonWriter& quoted_key(std::string_view name) {
+        quoted(name);
         put(':');
         fresh_ = true;
         return *this;
@@ -29,6 +37,14 @@ class JsonWriter {
         separate();
         put('"');
         out_.insert(out_.end(), text.begin(), text.end());
+        put('"');
+    }
+    // Any UTF-8 text, escaped where JSON asks for it.
+    void quoted(std::string_view text) {
+        separate();
+        put('"');
+        for (char c : text)
+            put_escaped(c);
         put('"');
     }
     void boolean(bool value) { word(value ? "true" : "false"); }
@@ -48,6 +64,18 @@ class JsonWriter {
 
   private:
     void put(char c) { out_.push_back(c); }
+    void put_escaped(char c) {
+        constexpr char kDigits[] = "0123456789abcdef";
+        if (c == '"' || c == '\\') {
+            put('\\');
+            put(c);
+        } else if (static_cast<unsigned char>(c) < 0x20) {
+            for (char part : {'\\', 'u', '0', '0', c < 0x10 ? '0' : '1', kDigits[c & 15]})
+                put(part);
+        } else {
+            put(c);
+        }
+    }
     void separate() {
         if (!fresh_)
             put(',');
