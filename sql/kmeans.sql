@@ -71,8 +71,111 @@ SELECT y, info.rows
 FROM (SELECT y, segment.kmeans(DISTINCT ARRAY[x], 1) FILTER (WHERE id < 6) AS model FROM points
       GROUP BY GROUPING SETS ((y), ())) AS q, segment.model_info(model) AS info ORDER BY y NULLS LAST;
 
+-- Weights: a row of weight 2 counts as two, one of weight 0 not at all, NULL skips the row.
+SELECT info.rows, info.skipped, round(info.inertia::numeric, 6) AS inertia, sizes.*
+FROM (SELECT segment.kmeans(ARRAY[x, y], 2, NULL, CASE id WHEN 1 THEN 2 WHEN 2 THEN 0 WHEN 3 THEN NULL ELSE 1.5 END) AS model
+      FROM points) AS q, segment.model_info(model) AS info,
+     LATERAL (SELECT array_agg(size ORDER BY cluster_id) AS size, array_agg(round(share::numeric, 4) ORDER BY cluster_id) AS share
+              FROM segment.clusters(model)) AS sizes;
+SELECT segment.kmeans(ARRAY[x, y], 2, '{"seed": 3}', 2)::text::jsonb -> 'clusters' -> 0 -> 'centre' AS centre,
+       (SELECT segment.finalize(segment.rollup(state))
+        FROM (SELECT segment.kmeans_state(ARRAY[x, y], 2, '{"seed": 3}', 2) AS state FROM points GROUP BY id) AS s)::text
+       = segment.kmeans(ARRAY[x, y], 2, '{"seed": 3}', 2)::text AS same
+FROM points;
+
+-- Arrays of other numbers.
+SELECT segment.kmeans(ARRAY[x, y]::real[], 2)::text = segment.kmeans(ARRAY[x, y], 2)::text AS real,
+       segment.kmeans(ARRAY[x, y]::integer[], 2)::text = segment.kmeans(ARRAY[x, y], 2)::text AS integer,
+       segment.kmeans(ARRAY[x, y]::numeric[], 2)::text = segment.kmeans(ARRAY[x, y], 2)::text AS numeric FROM points;
+
+-- Where to start, and how clusters are numbered.
+SELECT array_agg(c.value ORDER BY cluster_id, feature)
+FROM (SELECT segment.kmeans(ARRAY[x, y], 2, '{"init": [[9, 1], [2, 2]]}') AS model FROM points) AS q, segment.centroids(model) AS c;
+SELECT array_agg(c.value ORDER BY cluster_id, feature)
+FROM (SELECT segment.kmeans(ARRAY[x, y], 2, '{"order_by": -1}') AS model FROM points) AS q, segment.centroids(model) AS c;
+SELECT segment.kmeans(ARRAY[p.x, p.y], 2, init)::text::jsonb -> 'clusters' = model::text::jsonb -> 'clusters' AS unchanged
+FROM points AS p, models, LATERAL (SELECT jsonb_build_object('init', model::text::jsonb) AS init) AS o GROUP BY model::text;
+SELECT segment.kmeans(ARRAY[x, y], 2,
+         jsonb_build_object('init', (SELECT segment.kmeans(ARRAY[x, y], 2, '{"standardize": "robust"}')::text::jsonb FROM points),
+                            'standardize', 'robust'))::text::jsonb -> 'clusters'
+       = (segment.kmeans(ARRAY[x, y], 2, '{"standardize": "robust"}')::text::jsonb -> 'clusters') AS unchanged FROM points;
+
+-- Directions, halves, other units.
+SELECT array_agg(size ORDER BY cluster_id) AS sizes, bool_and(radius < 0.01) AS narrow
+FROM (SELECT segment.kmeans(ARRAY[i * cos(i % 3), i * sin(i % 3)], 3, '{"measure": "cosine"}') AS model
+      FROM generate_series(1, 30) AS i) AS q, segment.clusters(model);
+SELECT segment.cluster_id(model, ARRAY[5, 5]) = segment.cluster_id(model, ARRAY[500, 500]) AS same,
+       round(segment.cluster_distance(model, ARRAY[0, 3])::numeric, 6) AS one_less_cosine
+FROM (SELECT segment.kmeans(ARRAY[i, i % 2], 1, '{"measure": "cosine"}') AS model FROM generate_series(1, 2) AS i) AS q;
+SELECT array_agg(size ORDER BY cluster_id) AS sizes
+FROM (SELECT segment.kmeans(ARRAY[i / 10 * 100 + i], 8, '{"algorithm": "bisecting"}') AS model
+      FROM generate_series(0, 79) AS i) AS q, segment.clusters(model);
+SELECT standardize, array_agg(round(value::numeric, 6) ORDER BY cluster_id, feature) AS centroids
+FROM (VALUES ('robust'), ('minmax')) AS v (standardize),
+     LATERAL (SELECT segment.kmeans(ARRAY[x, y], 2, jsonb_build_object('standardize', standardize)) AS model FROM points) AS q,
+     segment.centroids(model, standardized => true) GROUP BY standardize ORDER BY standardize;
+
+-- Bounds on sizes are kept, and scoring repeats them.
+CREATE TABLE bounded AS SELECT segment.kmeans(ARRAY[i * i], 3, '{"min_size": 30, "max_size": 40}') AS model
+FROM generate_series(1, 100) AS i;
+SELECT info.bounded, array_agg(size ORDER BY cluster_id) AS sizes,
+       (SELECT array_agg(n ORDER BY id) FROM (SELECT segment.cluster_id(model, ARRAY[i * i]) AS id, count(*) AS n
+                                              FROM generate_series(1, 100) AS i, bounded GROUP BY 1) AS scored) AS scored
+FROM bounded, segment.model_info(model) AS info, segment.clusters(model) GROUP BY info.bounded;
+SELECT model::text = model::text::segment.clustering::text AS same FROM bounded;
+
+-- k-prototypes: one number and one category of two levels.
+SELECT info.algorithm, round(info.gamma::numeric, 4) AS gamma, array_agg(size ORDER BY cluster_id) AS sizes,
+       bool_and(model::text = model::text::segment.clustering::text) AS same
+FROM (SELECT segment.kmeans(ARRAY[i % 2, (i % 2) * 0.5, (1 - i % 2) * 0.5], 2,
+                            '{"algorithm": "kprototypes", "categories": [[2, 2]]}') AS model
+      FROM generate_series(1, 11) AS i) AS q, segment.model_info(model) AS info, segment.clusters(model)
+GROUP BY info.algorithm, info.gamma;
+
+-- Soft membership and explanations.
+SELECT s.* FROM models, segment.cluster_set(model, ARRAY[4, 3]) AS s;
+SELECT s.* FROM models, segment.cluster_set(model, ARRAY[1, 2], 1) AS s;
+SELECT count(*) AS none FROM models, segment.cluster_set(model, ARRAY[1, NULL]) AS s;
+SELECT d.* FROM models, segment.cluster_details(model, ARRAY[4, 3]) AS d;
+SELECT cluster_id, label FROM models, segment.clusters(segment.with_labels(model, ARRAY['left "1"', NULL])) ORDER BY 1;
+SELECT segment.with_labels(model, ARRAY['left', 'right'])::text = segment.with_labels(model, ARRAY['left', 'right'])::text::segment.clustering::text AS same FROM models;
+SELECT segment.preparation_of(model) IS NULL AS none FROM models;
+
+-- More rows than memory: a sample, the same one in any order; equal rows are no burden.
+SET pg_segment.max_memory = '1MB';
+SELECT info.rows, info.sampled_rows < info.rows AS sampled, count(DISTINCT model::text) AS models
+FROM (SELECT segment.kmeans(ARRAY[i, i * 7919 % 100003]::float8[], 3 ORDER BY md5((i * salt)::text)) AS model
+      FROM generate_series(1, 40000) AS i, generate_series(1, 2) AS salt GROUP BY salt) AS q,
+     segment.model_info(model) AS info GROUP BY info.rows, info.sampled_rows;
+SELECT info.rows, info.sampled_rows, info.distinct_rows
+FROM (SELECT segment.kmeans(ARRAY[i % 5, i % 25], 3) AS model FROM generate_series(1, 100000) AS i) AS q,
+     segment.model_info(model) AS info;
+SELECT segment.kmeans(ARRAY[i], 3, '{"max_size": 20000}') FROM generate_series(1, 40000) AS i;
+RESET pg_segment.max_memory;
+
 -- Errors name what is wrong.
 \set VERBOSITY default
+SELECT segment.kmeans(ARRAY[x, y], 2, NULL, -1) FROM points;
+SELECT segment.kmeans(ARRAY[x, y], 2, NULL, 'NaN') FROM points;
+SELECT segment.kmeans(ARRAY[x, y], 2, NULL, 1e13) FROM points;
+SELECT segment.kmeans(ARRAY[x, y], 2, '{"init": [[1, 2]]}') FROM points;
+SELECT segment.kmeans(ARRAY[x, y], 2, '{"init": [[1, 2], [3]]}') FROM points;
+SELECT segment.kmeans(ARRAY[x, y], 2, '{"init": {}}') FROM points;
+SELECT segment.kmeans(ARRAY[x, y], 2, '{"init": [[1, 2, 3], [4, 5, 6]]}') FROM points;
+SELECT segment.kmeans(ARRAY[x, y], 2, '{"order_by": 3}') FROM points;
+SELECT segment.kmeans(ARRAY[x, y], 2, '{"order_by": "name"}') FROM points;
+SELECT segment.kmeans(ARRAY[x, y], 2, '{"measure": "manhattan"}') FROM points;
+SELECT segment.kmeans(ARRAY[x * 0, y], 2, '{"measure": "cosine"}') FROM points;
+SELECT segment.kmeans(ARRAY[x, y], 2, '{"measure": "cosine", "standardize": "zscore"}') FROM points;
+SELECT segment.kmeans(ARRAY[x, y], 2, '{"min_size": 4}') FROM points;
+SELECT segment.kmeans(ARRAY[x, y], 2, '{"max_size": 2}') FROM points;
+SELECT segment.kmeans(ARRAY[x, y], 2, '{"min_size": 3, "max_size": 2}') FROM points;
+SELECT segment.kmeans(ARRAY[x, y], 2, '{"categories": [[1, 1]]}') FROM points;
+SELECT segment.kmeans(ARRAY[x, y], 2, '{"algorithm": "kprototypes", "categories": [[2, 2]]}') FROM points;
+SELECT segment.kmeans(ARRAY[x, y], 2, '{"algorithm": "kprototypes", "categories": [[1, 2]]}') FROM points;
+SELECT segment.cluster_set(model, ARRAY[1, 2], 0) FROM models;
+SELECT segment.with_labels(model, ARRAY['one']) FROM models;
+SELECT segment.with_labels(model, ARRAY[repeat('x', 1001), 'two']) FROM models;
 SELECT segment.kmeans(ARRAY[x, y], 7) FROM points;
 SELECT segment.kmeans(ARRAY[x], 3) FROM points;
 SELECT segment.kmeans(ARRAY[x, y], 0) FROM points;
@@ -129,11 +232,12 @@ SELECT segment.kmeans(ARRAY[x], 1, jsonb_build_object('standardize', 'a' || repe
 SELECT segment.kmeans(ARRAY[x], 1, jsonb_build_object(repeat('é', 300), 1)) FROM points;
 \set VERBOSITY terse
 -- Reading and printing a model does not depend on a setting.
-SET pg_segment.max_memory = '1MB';
-SELECT length(segment.kmeans(ARRAY[i, sqrt(i)], 2000, '{"n_init": 1, "max_iter": 1}')::text::segment.clustering::text) > 50000 AS long
+CREATE TABLE large AS SELECT segment.kmeans(ARRAY[i, sqrt(i)], 2000, '{"n_init": 1, "max_iter": 1}') AS model
 FROM generate_series(1, 2000) AS i;
+SET pg_segment.max_memory = '1MB';
+SELECT length(model::text::segment.clustering::text) > 50000 AS long FROM large;
 RESET pg_segment.max_memory;
 -- Rows that differ by too little.
 SELECT segment.kmeans(ARRAY[x * 1e-200], 2) FROM points;
 
-DROP TABLE points, models, daily;
+DROP TABLE points, models, daily, bounded, large;

@@ -86,14 +86,14 @@ class Gathering {
     static Datum final(FunctionCallInfo fcinfo, const Make& make) {
         if (PG_ARGISNULL(0))
             PG_RETURN_NULL();
+        ServerInterrupt interrupt;
         if (State* state = State::of(PG_GETARG_DATUM(0)))
-            return make(fcinfo, static_cast<const Core&>(state->state()));
+            return make_of(fcinfo, static_cast<Core&>(state->state()), make, interrupt);
         const std::span<const std::byte> body = body_of(detoasted(PG_GETARG_DATUM(0)));
         TemporaryContext context;
-        ServerInterrupt interrupt;
         Core state(&context.resource(), Core::read_options(body, interrupt));
         state.merge_body(body, interrupt);
-        return make(fcinfo, static_cast<const Core&>(state));
+        return make_of(fcinfo, state, make, interrupt);
     }
 
     // state_final(state) -> state, flat
@@ -110,11 +110,20 @@ class Gathering {
     // A state that comes in, checked.
     static Datum decode(std::span<const std::byte> body) {
         ServerInterrupt interrupt;
-        Core::read_options(body, interrupt);
-        return bytes_to_message(body);
+        const Datum value = bytes_to_message(body);  // aligned, as the message need not be
+        Core::read_options(body_of(detoasted(value)), interrupt);
+        return value;
     }
 
   private:
+    // A core that settles puts off work that it would do in any case; what it stands for stays the same.
+    template <typename Make>
+    static Datum make_of(FunctionCallInfo fcinfo, Core& core, const Make& make, ServerInterrupt& interrupt) {
+        if constexpr (requires { core.settle(interrupt); })
+            core.settle(interrupt);
+        return make(fcinfo, static_cast<const Core&>(core));
+    }
+
     static std::span<const std::byte> option_bytes(FunctionCallInfo fcinfo, int argument) {
         if (!has_options(fcinfo, argument))
             return {};

@@ -4,7 +4,6 @@
 
 #include "backend/gathering.hpp"
 #include "backend/interrupt.hpp"
-#include "backend/json.hpp"
 #include "backend/settings.hpp"
 
 #include "functions/kmeans_options.hpp"
@@ -13,62 +12,75 @@ namespace {
 
 using namespace seg;
 using namespace seg::backend;
-using core::clustering::KmeansOptions;
+using core::clustering::GatheringOptions;
+using core::clustering::KmeansState;
 
-using KmeansGathering = Gathering<core::clustering::KmeansState>;
+using KmeansGathering = Gathering<KmeansState>;
 
 constexpr int kOptionsArgument = 3;
+constexpr int kWeightArgument = 4;
 
-KmeansOptions read_options(FunctionCallInfo fcinfo) {
-    KmeansOptions options;
-    options.k = DatumGetInt32(required(fcinfo, 2, "k"));
-    options.seed = settings::default_seed();
-    if (KmeansGathering::has_options(fcinfo, kOptionsArgument)) {
-        JsonReader json(json_tokens(PG_GETARG_DATUM(kOptionsArgument)));
-        functions::read_kmeans_options(json, options);
-    }
-    validate(options);
+GatheringOptions read_options(FunctionCallInfo fcinfo) {
+    GatheringOptions options = functions::read_kmeans_arguments(
+        DatumGetInt32(required(fcinfo, 2, "k")),
+        KmeansGathering::has_options(fcinfo, kOptionsArgument) ? &fcinfo->args[kOptionsArgument] : nullptr);
+    options.kmeans.weighted = PG_NARGS() > kWeightArgument;
+    validate(options.kmeans);
     return options;
 }
 
 // The trained model, or NULL when no row could be used.
-Datum train(FunctionCallInfo fcinfo, const core::clustering::KmeansState& state) {
-    if (state.rows().size() == 0)
+Datum train(FunctionCallInfo fcinfo, const KmeansState& state) {
+    if (state.seen() == 0)
         PG_RETURN_NULL();
-    check_budget(price_kmeans(state.rows().size(), state.dimensions(), state.options()));
-    TemporaryContext context;
+    return functions::train_to_value(state);
+}
+
+// Adds the row that the arguments are, or counts it as skipped.
+void add_row(FunctionCallInfo fcinfo, KmeansState& state) {
+    std::optional<std::span<const double>> features;
+    if (!PG_ARGISNULL(1))
+        features = float8_array(PG_GETARG_DATUM(1), "features");
+    const bool weighted = PG_NARGS() > kWeightArgument;
+    if (!features || (weighted && PG_ARGISNULL(kWeightArgument))) {
+        state.skip();
+        return;
+    }
     ServerInterrupt interrupt;
-    const core::clustering::TrainedKmeans model =
-        train_kmeans(state.rows(), state.skipped(), state.options(), &context.resource(), interrupt);
-    struct varlena* value =
-        new_varlena(core::clustering::ClusteringView::image_size(state.options().k, model.facts.dimensions));
-    write_clustering(model.parts(), image_of(value));
-    PG_RETURN_POINTER(value);
+    state.add(*features, weighted ? PG_GETARG_FLOAT8(kWeightArgument) : 1.0, interrupt);
 }
 
 }  // namespace
 
-// kmeans_transition(state, features, k [, options]) -> state
+namespace seg::functions {
+
+Datum train_to_value(const KmeansState& state) {
+    TemporaryContext context;
+    ServerInterrupt interrupt;
+    const core::clustering::TrainedKmeans model = train_kmeans(
+        state.gathered(), state.options().kmeans, settings::max_memory(), &context.resource(), interrupt);
+    const core::clustering::ClusteringParts parts = model.parts();
+    struct varlena* value = new_varlena(parts.image_size());
+    write_clustering(parts, image_of(value));
+    PG_RETURN_POINTER(value);
+}
+
+}  // namespace seg::functions
+
+// kmeans_transition(state, features, k [, options [, weight]]) -> state
 PGSEG_FUNCTION(pgseg_kmeans_transition) {
-    using core::clustering::KmeansState;
     const AggregateMemory memory(fcinfo);
     const std::int32_t k = DatumGetInt32(required(fcinfo, 2, "k"));
     auto* state = KmeansGathering::state_of_row(
         fcinfo, memory, kOptionsArgument, [&] { return read_options(fcinfo); },
-        [&](const KmeansState& earlier) { return k == earlier.options().k; },
+        [&](const KmeansState& earlier) { return k == earlier.options().kmeans.k; },
         [&](const KmeansState& earlier) {
             throw core::Error(core::Errc::kInvalidArgument,
                               "number of clusters and options must be the same in every row",
                               core::format("Number of clusters is %d here and %d in earlier rows.", k,
-                                           earlier.options().k));
+                                           earlier.options().kmeans.k));
         });
-    std::optional<std::span<const double>> features;
-    if (!PG_ARGISNULL(1))
-        features = float8_array(PG_GETARG_DATUM(1), "features");
-    if (features)
-        state->state().add(*features);
-    else
-        state->state().skip();
+    add_row(fcinfo, state->state());
     PG_RETURN_DATUM(state->datum());
 }
 

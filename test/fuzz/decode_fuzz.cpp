@@ -6,6 +6,7 @@
 #include "core/base/codec.hpp"
 #include "core/base/error.hpp"
 #include "core/clustering/clustering.hpp"
+#include "core/clustering/describe.hpp"
 #include "core/clustering/kmeans_state.hpp"
 #include "core/clv/clv_model.hpp"
 #include "core/clv/clv_state.hpp"
@@ -43,7 +44,14 @@ void read_clustering(const Image& image) {
     clustering::ClusteringView::validate(image.body());
     const clustering::ClusteringView model(image.whole());
     std::vector<double> row(static_cast<std::size_t>(model.dimensions()), 1.0);
-    model.nearest(row);
+    try {
+        model.two_nearest(row);
+    } catch (const Error&) {
+    }
+    seg::test::CountingResource memory;
+    Vector<char> text(&memory);
+    clustering::append_json(model, text);
+    clustering::append_description(model, model.k(), text);
 }
 
 void read_facts(std::span<const std::byte> bytes) {

@@ -126,10 +126,8 @@ sub error_of
 
 subtest 'pg_segment.max_memory' => sub {
 	my %too_big = (
-		'training' => [ '4MB', 'SELECT segment.kmeans(features, 5) FROM customers WHERE id <= 100000' ],
-		'training of a stored state' => [ '8MB', 'SELECT segment.finalize(segment.rollup(short)) FROM states' ],
-		'gathering' => [ '1MB', 'SELECT segment.kmeans_state(features, 5) FROM customers' ],
-		'merging' => [ '1MB', 'SELECT segment.rollup(short) FROM states' ],
+		'bounds on sizes' =>
+		  [ '4MB', q{SELECT segment.kmeans(features, 5, '{"max_size": 30000}') FROM customers WHERE id <= 100000} ],
 		'many centres' => [
 			'1MB', 'SELECT segment.kmeans(ARRAY[id]::float8[] || array_fill(0::float8, ARRAY[5000]), 50) FROM customers'
 			  . ' WHERE id <= 50'
@@ -144,6 +142,45 @@ subtest 'pg_segment.max_memory' => sub {
 			"$name: names what it needs and the limit");
 	}
 	unlike(error_of('1GB', $too_big{$_}[1]), qr/54000/, "$_: fits into more") for sort keys %too_big;
+};
+
+# Too many rows are no error: a part of them is kept, and which does not depend on how they came.
+subtest 'samples' => sub {
+	my %ways = (
+		'serial' => 'SELECT segment.kmeans(features, 5) AS model FROM customers',
+		'another order' => 'SELECT segment.kmeans(features, 5 ORDER BY md5(id::text)) AS model FROM customers',
+		'stored states' => 'SELECT segment.finalize(segment.rollup(state)) AS model
+		    FROM (SELECT segment.kmeans_state(features, 5) AS state FROM customers WHERE id % 3 = 0
+		          UNION ALL SELECT segment.kmeans_state(features, 5) FROM customers WHERE id % 3 > 0) AS s',);
+	for my $limit ('4MB', '64MB')
+	{
+		my %models;
+		for my $way (sort keys %ways)
+		{
+			$node->psql(
+				'postgres', qq{SET pg_segment.max_memory = '$limit'; SET max_parallel_workers_per_gather = 0;
+				SELECT md5(model::text), info.sampled_rows < info.rows, info.rows = (SELECT count(*) FROM customers)
+				FROM ($ways{$way}) AS q, segment.model_info(model) AS info},
+				stdout => \my $stdout);
+			$models{$way} = $stdout;
+			like($stdout, qr/\|@{[ $limit eq '4MB' ? 't' : '' ]}\|t$/, "$way, $limit: a sample of all rows");
+		}
+		is($models{$_}, $models{serial}, "$_, $limit: the same model") for sort keys %ways;
+		my $parallel = $node->safe_psql(
+			'postgres', qq{SET pg_segment.max_memory = '$limit'; SET max_parallel_workers_per_gather = 2;
+			SET parallel_setup_cost = 0; SET parallel_tuple_cost = 0; SET min_parallel_table_scan_size = 0;
+			SELECT md5(model::text), info.sampled_rows < info.rows, info.rows = (SELECT count(*) FROM customers)
+			FROM ($ways{serial}) AS q, segment.model_info(model) AS info});
+		is($parallel, $models{serial}, "two workers, $limit: the same model");
+	}
+	# Groups share the memory: none fails, each has a model of all its rows.
+	is( $node->safe_psql(
+			'postgres', q{SET pg_segment.max_memory = '2MB'; SET enable_sort = off; SET max_parallel_workers_per_gather = 0;
+			SELECT count(*), sum(info.rows), bool_or(info.sampled_rows < info.rows)
+			FROM (SELECT segment.kmeans(features, 3) AS model FROM customers GROUP BY id % 7) AS q,
+			     segment.model_info(model) AS info}),
+		'7|200000|t',
+		'groups that exceed the memory together');
 };
 
 # Errors unwind C++ frames and memory contexts: whatever one leaves behind, ten thousand make visible. The resident
@@ -193,7 +230,8 @@ my %failing = (
 	'text input of a model' => [ '22023', q{SELECT replace(json, '"radius"', '"diameter"')::segment.clustering FROM models} ],
 	'text input that is no JSON' => [ '22P02', q{SELECT left(json, -1)::segment.clustering FROM models} ],
 	'text input of a state' => [ '22P03', q{SELECT left(short_text, -2)::segment.kmeans_state FROM models} ],
-	'memory limit' => [ '54000', q{SELECT segment.kmeans(features, 5) FROM customers WHERE id <= 30000} ],
+	'memory limit' =>
+	  [ '54000', q{SELECT segment.kmeans(features, 5, '{"max_size": 9000}') FROM customers WHERE id <= 30000} ],
 	'server error inside' => [ '22012', q{SELECT segment.kmeans(ARRAY[1 / (20 - i)]::float8[], 1) FROM generate_series(1, 30) i} ],);
 
 subtest 'failing calls leave nothing behind' => sub {

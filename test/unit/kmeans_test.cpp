@@ -3,11 +3,13 @@
 #include <algorithm>
 #include <cmath>
 #include <numeric>
+#include <tuple>
 #include <vector>
 
 #include "core/base/random.hpp"
 #include "core/clustering/distinct_rows.hpp"
 #include "core/clustering/kernels.hpp"
+#include "core/clustering/kmeans_state.hpp"
 #include "core/clustering/lloyd.hpp"
 #include "testing.hpp"
 
@@ -225,7 +227,7 @@ TEST(Kmeans, ScoringAgreesWithTraining) {
         fill(store, rows);
         NoInterrupt interrupt;
         const TrainedKmeans model = train_kmeans(store, 0, options, &memory, interrupt);
-        std::vector<std::uint64_t> words(ClusteringView::image_size(9, 7) / 8);
+        std::vector<std::uint64_t> words(model.parts().image_size() / 8);
         write_clustering(model.parts(), std::as_writable_bytes(std::span(words)));
         const ClusteringView view(std::as_bytes(std::span<const std::uint64_t>(words)));
         std::vector<std::int64_t> sizes(9);
@@ -265,13 +267,10 @@ TEST(Kmeans, EmptyClustersAreGivenTheFarthestRow) {
     points.pad();
     Vector<double> weights(16, 0.0, &memory);
     std::fill_n(weights.begin(), 4, 1.0);
-    Lloyd<double> lloyd({points, weights}, 3, &memory, interrupt);
+    Lloyd<double> lloyd({points, weights}, 3, 0, &memory, interrupt);
     const double centres[] = {1.0, 100.0, 200.0};
     lloyd.set_centres(centres);
-    std::int32_t relocated = 0;
-    double movement = 0;
-    lloyd.step(relocated, movement);
-    EXPECT_EQ(relocated, 2);
+    EXPECT_EQ(lloyd.iterate(1, 0).relocated, 2);
     std::vector<double> found(lloyd.centres().begin(), lloyd.centres().end());
     std::sort(found.begin(), found.end());
     // Farthest from 1 is 3, then (equally far, lower first) 0; the mean of 1 and 2 is left.
@@ -325,6 +324,293 @@ TEST(Kmeans, CancelsAtAnyPoll) {
     }
 }
 
+// ---- options
+
+KmeansOptions for_large(std::int32_t k, std::int64_t seed = 1) {
+    KmeansOptions options = with_k(k, seed);
+    options.n_init = 2;
+    return options;
+}
+
+// Searching in a sample must end where searching in all rows ends.
+TEST(Kmeans, LargeInputsReachTheInertiaOfSmallOnes) {
+    const Rows rows = blobs(200000, 4, 3);
+    const Model sampled = train(rows, for_large(5));
+    KmeansOptions whole = for_large(5);
+    whole.weighted = true;  // takes the road over all rows
+    Rows weighted = rows;
+    for (auto& row : weighted)
+        row.push_back(1.0);
+    const Model all = train(weighted, whole);
+    EXPECT_NEAR(sampled.facts.inertia, all.facts.inertia, 1e-4 * all.facts.inertia);
+    EXPECT_EQ(sampled.facts.distinct_rows, 0);  // not counted
+}
+
+TEST(Kmeans, RowOrderDoesNotMatterForSamples) {
+    Rows rows = blobs(200000, 4, 5);
+    const Model first = train(rows, for_large(6));
+    shuffle(rows, 2);
+    EXPECT_EQ(train(rows, for_large(6)), first);
+}
+
+// A budget that all rows do not fit: centres from a part of them, sizes of all.
+TEST(Kmeans, SmallBudgetsTakeASampleInAnyOrder) {
+    Rows rows = blobs(60000, 3, 7);
+    const auto train_within = [&](std::uint64_t budget) {
+        CountingResource memory;
+        RowStore store(&memory);
+        fill(store, rows);
+        NoInterrupt interrupt;
+        const TrainedKmeans model =
+            train_kmeans({{store, {}}, 60000, 0}, for_large(5), budget, &memory, interrupt);
+        EXPECT_LT(model.facts.sampled_rows, 60000);
+        EXPECT_GT(model.facts.sampled_rows, 5000);
+        EXPECT_EQ(std::accumulate(model.sizes.begin(), model.sizes.end(), std::int64_t{0}), 60000);
+        return std::vector<double>(model.centres.begin(), model.centres.end());
+    };
+    const std::vector<double> centres = train_within(1 << 21);
+    shuffle(rows, 9);
+    EXPECT_EQ(train_within(1 << 21), centres);
+    CountingResource memory;
+    RowStore store(&memory);
+    fill(store, rows);
+    NoInterrupt interrupt;
+    EXPECT_EQ(error_code([&] {
+                  train_kmeans({{store, {}}, 60000, 0}, for_large(5), 1000, &memory, interrupt);
+              }),
+              Errc::kTooBig);
+}
+
+TEST(Kmeans, WeightsCountAsRows) {
+    Rows rows = blobs(300, 2, 4);
+    Rows repeated;
+    Rows weighted;
+    for (std::size_t i = 0; i < rows.size(); ++i) {
+        for (std::size_t j = 0; j <= i % 3; ++j)
+            repeated.push_back(rows[i]);
+        weighted.push_back({rows[i][0], rows[i][1], static_cast<double>(i % 3 + 1)});
+    }
+    KmeansOptions options = with_k(4);
+    const Model expected = train(repeated, options);
+    options.weighted = true;
+    const Model model = train(weighted, options);
+    EXPECT_EQ(model.centres, expected.centres);
+    EXPECT_EQ(model.facts.inertia, expected.facts.inertia);
+    EXPECT_EQ(model.facts.weight, 600);
+    EXPECT_EQ(std::accumulate(model.sizes.begin(), model.sizes.end(), std::int64_t{0}), 300);
+}
+
+TEST(Kmeans, StartsFromGivenCentresAndKeepsTheirNumbers) {
+    KmeansOptions options = with_k(2);
+    const double centres[] = {9, 1, 2, 2};  // the larger x first
+    options.init = centres;
+    const Model model = train(kSixPoints, options);
+    EXPECT_EQ(model.centres, (std::vector<double>{10, 2, 1, 2}));
+    options.init = {centres, 3};
+    EXPECT_EQ(error_code([&] { train(kSixPoints, options); }), Errc::kInvalidArgument);
+}
+
+// Training again from the outcome changes nothing, in small inputs and in large ones.
+TEST(Kmeans, WarmStartsStayWhereTheyAre) {
+    for (std::size_t n : {500u, 150000u}) {
+        for (auto standardize : {Standardize::kNone, Standardize::kZscore}) {
+            const Rows rows = blobs(n, 3, n);
+            KmeansOptions options = for_large(6);
+            options.standardize = standardize;
+            const Model parent = train(rows, options);
+            std::vector<double> centres;
+            for (std::size_t i = 0; i < parent.centres.size(); ++i)
+                centres.push_back(parent.centres[i] * parent.scale[i % 3] + parent.shift[i % 3]);
+            options.init = centres;
+            const Model child = train(rows, options);
+            EXPECT_EQ(child.sizes, parent.sizes) << n;
+            EXPECT_NEAR(child.facts.inertia, parent.facts.inertia, 1e-12 * parent.facts.inertia);
+        }
+    }
+}
+
+TEST(Kmeans, OrdersByAFeature) {
+    const Rows rows = blobs(500, 2, 8);
+    KmeansOptions options = with_k(4);
+    options.order_by = 1;
+    const Model ascending = train(rows, options);
+    options.order_by = -1;
+    const Model descending = train(rows, options);
+    for (std::size_t c = 1; c < 4; ++c) {
+        EXPECT_LE(ascending.centres[2 * (c - 1)], ascending.centres[2 * c]);
+        EXPECT_GE(descending.centres[2 * (c - 1)], descending.centres[2 * c]);
+    }
+    options.order_by = 3;
+    EXPECT_EQ(error_code([&] { train(rows, options); }), Errc::kInvalidArgument);
+}
+
+// Directions, not lengths: rows on three rays.
+TEST(Kmeans, CosineComparesDirections) {
+    Rows rows;
+    Random random(3);
+    for (int i = 0; i < 300; ++i) {
+        const double length = 1 + 100 * random.uniform();
+        const double angle = (i % 3) * 1.0 + 0.05 * random.normal();
+        rows.push_back({length * std::cos(angle), length * std::sin(angle)});
+    }
+    KmeansOptions options = with_k(3);
+    options.measure = Measure::kCosine;
+    const Model model = train(rows, options);
+    EXPECT_EQ(model.sizes, (std::vector<std::int64_t>{100, 100, 100}));
+    for (std::size_t c = 0; c < 3; ++c)
+        EXPECT_NEAR(std::hypot(model.centres[2 * c], model.centres[2 * c + 1]), 1, 1e-12);
+    rows.push_back({0, 0});
+    EXPECT_EQ(error_code([&] { train(rows, options); }), Errc::kBadData);
+}
+
+TEST(Kmeans, BisectingFindsSeparatedClusters) {
+    Rows rows;
+    Random random(6);
+    for (int i = 0; i < 1600; ++i)
+        rows.push_back({(i % 16) * 10 + random.normal() * 0.1, random.normal() * 0.1});
+    KmeansOptions options = with_k(16);
+    options.algorithm = Algorithm::kBisecting;
+    const Model model = train(rows, options);
+    EXPECT_EQ(model.sizes, std::vector<std::int64_t>(16, 100));
+    EXPECT_NEAR(model.facts.inertia, 1600 * 0.02, 3);
+}
+
+TEST(Kmeans, RobustAndMinmaxUnits) {
+    Rows rows;
+    for (int i = 0; i <= 100; ++i)
+        rows.push_back({static_cast<double>(i), i == 100 ? 1e6 : 5.0});
+    KmeansOptions options = with_k(2);
+    options.standardize = Standardize::kRobust;
+    const Model robust = train(rows, options);
+    EXPECT_EQ(robust.shift[0], 50);
+    EXPECT_NEAR(robust.scale[0], 0.7413 * 50, 1e-12);
+    EXPECT_EQ(robust.shift[1], 5);
+    EXPECT_GT(robust.scale[1], 1e4);  // no spread between the quartiles: the deviation
+    options.standardize = Standardize::kMinmax;
+    const Model minmax = train(rows, options);
+    EXPECT_EQ(minmax.shift, (std::vector<double>{0, 5}));
+    EXPECT_EQ(minmax.scale, (std::vector<double>{100, 1e6 - 5}));
+}
+
+// ---- the state of the aggregate
+
+GatheringOptions gathering(std::int32_t k, std::uint64_t limit) {
+    GatheringOptions options;
+    options.kmeans = with_k(k);
+    options.limit = limit;
+    return options;
+}
+
+void add_all(KmeansState& state, const Rows& rows, Interrupt& interrupt) {
+    for (const auto& row : rows)
+        state.add(row, 1, interrupt);
+}
+
+// Many rows of few values fit any limit: nothing is left out.
+TEST(KmeansState, CollapsesEqualRowsUnderALimit) {
+    CountingResource memory;
+    NoInterrupt interrupt;
+    KmeansState state(&memory, gathering(3, 1 << 20));
+    for (int i = 0; i < 500000; ++i) {
+        const double row[] = {static_cast<double>(i % 125), static_cast<double>(i % 5)};
+        state.add(row, 1, interrupt);
+    }
+    state.settle(interrupt);
+    EXPECT_LT(memory.peak, std::size_t{1} << 20);
+    EXPECT_EQ(state.gathered().divisor, 1u);
+    std::int64_t rows = 0;
+    for (std::size_t i = 0; i < state.table().size(); ++i)
+        rows += state.table().count(i);
+    EXPECT_EQ(rows, 500000);
+}
+
+// Which rows are left does not depend on their order, nor on the states they came through.
+TEST(KmeansState, SampleDoesNotDependOnOrderOrParts) {
+    Rows rows = blobs(60000, 2, 12);
+    for (std::size_t i = 0; i < 20000; ++i)
+        rows.push_back(rows[i % 100]);
+    NoInterrupt interrupt;
+    const auto contents = [&](KmeansState& state) {
+        state.settle(interrupt);
+        std::vector<std::tuple<double, double, std::int64_t>> result;
+        for (std::size_t i = 0; i < state.table().size(); ++i)
+            result.emplace_back(state.table().store.row(i)[0], state.table().store.row(i)[1],
+                                state.table().count(i));
+        std::sort(result.begin(), result.end());
+        // Equal rows may not have been collapsed yet.
+        for (std::size_t i = 1; i < result.size(); ++i)
+            if (std::get<0>(result[i]) == std::get<0>(result[i - 1]) &&
+                std::get<1>(result[i]) == std::get<1>(result[i - 1])) {
+                std::get<2>(result[i]) += std::get<2>(result[i - 1]);
+                std::get<2>(result[i - 1]) = 0;
+            }
+        std::erase_if(result, [](const auto& row) { return std::get<2>(row) == 0; });
+        return result;
+    };
+    CountingResource memory;
+    KmeansState whole(&memory, gathering(3, 1 << 20));
+    add_all(whole, rows, interrupt);
+    const auto expected = contents(whole);
+    EXPECT_GT(whole.gathered().divisor, 1u);
+    EXPECT_EQ(whole.seen(), 80000);
+
+    shuffle(rows, 5);
+    KmeansState shuffled(&memory, gathering(3, 1 << 20));
+    add_all(shuffled, rows, interrupt);
+    EXPECT_EQ(contents(shuffled), expected);
+
+    KmeansState merged(&memory, gathering(3, 1 << 20));
+    for (std::size_t part = 0; part < 4; ++part) {
+        KmeansState piece(&memory, gathering(3, 1 << 20));
+        add_all(piece,
+                Rows(rows.begin() + static_cast<std::ptrdiff_t>(part * 20000),
+                     rows.begin() + static_cast<std::ptrdiff_t>((part + 1) * 20000)),
+                interrupt);
+        if (part % 2 == 0) {
+            merged.merge(piece, interrupt);
+            continue;
+        }
+        std::vector<std::uint64_t> image(piece.image_size() / 8 + 1);
+        const std::span<std::byte> bytes = std::as_writable_bytes(std::span(image)).first(piece.image_size());
+        piece.write_image(bytes, interrupt);
+        KmeansState::read_options(bytes.subspan(4), interrupt);
+        merged.merge_body(bytes.subspan(4), interrupt);
+    }
+    EXPECT_EQ(contents(merged), expected);
+    EXPECT_EQ(merged.seen(), 80000);
+}
+
+TEST(KmeansState, RefusesBadWeightsAndRows) {
+    CountingResource memory;
+    NoInterrupt interrupt;
+    GatheringOptions options = gathering(2, ~std::uint64_t{0});
+    options.kmeans.weighted = true;
+    KmeansState state(&memory, options);
+    const double row[] = {1, 2};
+    state.add(row, 0, interrupt);  // leaves the row out
+    EXPECT_EQ(state.seen(), 0);
+    EXPECT_EQ(state.skipped(), 1);
+    for (double weight : {-1.0, std::nan(""), HUGE_VAL})
+        EXPECT_EQ(error_code([&] { state.add(row, weight, interrupt); }), Errc::kBadData);
+    for (double weight : {1e13, 5e-324})
+        EXPECT_EQ(error_code([&] { state.add(row, weight, interrupt); }), Errc::kOutOfRange);
+    EXPECT_EQ(error_code([&] { state.add({row, 1}, 1, interrupt); }), Errc::kArrayShape);
+}
+
+TEST(RowStore, TruncatesAndGoesOn) {
+    CountingResource memory;
+    RowStore store(&memory);
+    store.set_width(1);
+    for (std::size_t keep : {0u, 1u, 15u, 16u, 17u, 47u, 48u, 5000u}) {
+        for (auto i = static_cast<double>(store.size()); i < 6000; ++i)
+            store.append(&i);
+        store.truncate(keep);
+        EXPECT_EQ(store.size(), keep);
+        for (std::size_t i = 0; i < keep; ++i)
+            ASSERT_EQ(store.row(i)[0], static_cast<double>(i));
+    }
+}
+
 TEST(Kernels, EveryVariantGivesTheSameBits) {
     Random random(9);
     for (std::size_t d : {1u, 3u, 8u, 33u}) {
@@ -340,6 +626,8 @@ TEST(Kernels, EveryVariantGivesTheSameBits) {
                 std::vector<float> distances = std::vector<float>(112, 3.0f);
                 std::vector<double> potentials = std::vector<double>(19);
                 std::vector<double> sums = std::vector<double>(7);
+                std::vector<float> nearest = std::vector<float>(112), second = std::vector<float>(112);
+                std::vector<std::int32_t> own = std::vector<std::int32_t>(112);
             } fast, plain;
             const auto run = [&](const Kernels<float>& kernels, Out& out) {
                 kernels.potentials(points.data(), blocks, d, centres.data(), k, out.distances.data(),
@@ -348,6 +636,8 @@ TEST(Kernels, EveryVariantGivesTheSameBits) {
                               out.sums.data());
                 kernels.assign(points.data(), blocks, d, centres.data(), k, out.labels.data(),
                                out.distances.data());
+                kernels.assign_two(points.data(), blocks, d, centres.data(), k, out.own.data(),
+                                   out.nearest.data(), out.second.data());
             };
             run(kernels<float>(), fast);
             run(baseline_kernels<float>(), plain);
@@ -355,6 +645,9 @@ TEST(Kernels, EveryVariantGivesTheSameBits) {
             EXPECT_EQ(fast.distances, plain.distances);
             EXPECT_EQ(fast.potentials, plain.potentials);
             EXPECT_EQ(fast.sums, plain.sums);
+            EXPECT_EQ(fast.second, plain.second);
+            EXPECT_EQ(fast.own, fast.labels);
+            EXPECT_EQ(fast.nearest, fast.distances);
         }
     }
 }
@@ -397,7 +690,7 @@ TEST(DistinctRows, CollapsesAndCounts) {
     for (int i = 0; i < 100000; ++i)
         rows.push_back({static_cast<double>(i * 7919 % 1000), static_cast<double>(i % 2)});
     fill(store, rows);
-    const DistinctRows distinct = distinct_rows(store, &memory, interrupt);
+    const DistinctRows distinct = distinct_rows({store, {}}, &memory, interrupt);
     EXPECT_EQ(distinct.points.size(), 1000u);  // the parity of i follows from i * 7919 mod 1000
     EXPECT_EQ(std::accumulate(distinct.weights.begin(), distinct.weights.end(), 0.0), 100000);
     EXPECT_EQ(*std::min_element(distinct.weights.begin(), distinct.weights.begin() + 1000), 100);

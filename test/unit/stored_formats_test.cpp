@@ -34,23 +34,38 @@ class Image {
 
 // Two rows, (1, 2) and (3, -4.5), and a skipped one.
 constexpr std::string_view kKmeansStateVersion1 =
-    "6b010100020000000200000002000000000000000100000000000000"
-    "07000000000000000300000014000000000000000000e03f"
-    "000000000000f03f0000000000000040000000000000084000000000000012c0";
+    "6b0101000200000002000000020000000000000002000000000000000100000000000000070000000000000003000000"
+    "14000000000000000000e03f000000000000f0bf00000000000000000000000000000000000000400000000001000000"
+    "0000000000000000000000000000000000000000000000000000f03f0000000000000040000000000000084000000000"
+    "000012c0";
 
 // Of the rows (1, 2), (3, -4.5) and (3, -3.5), k = 2.
 constexpr std::string_view kClusteringVersion1 =
-    "4b0101000200000002000000030000000000000001000000000000000300000000000000"
-    "070000000000000003000000140000000100000000000000000000000000e03f000000000000e03f"
-    "aaaaaaaaaa2a3b4000000000000000000000000000000000000000000000f03f000000000000f03f"
-    "000000000000084000000000000010c0000000000000f03f0000000000000040"
-    "000000000000e03f0000000000000000000000000000e03f0000000000000000"
-    "02000000000000000100000000000000";
+    "4b0101000000000002000000020000000300000014000000020000000000000000000000030000000000000003000000"
+    "000000000100000000000000030000000000000007000000000000000000000000000000000000000000000000000000"
+    "0000e03f00000000000000000000000000000840000000000000e03fabaaaaaaaa2a3b40000000000000000000000000"
+    "0000000000000000000000000000000000000000000000000000f03f000000000000f03f000000000000084000000000"
+    "000010c0000000000000f03f0000000000000040000000000000e03f0000000000000000000000000000e03f00000000"
+    "00000000000000000000e03f00000000000000009abc0544e974ed3f000000000000f03f000000000000000000000000"
+    "000000000000000000000040000000000000f03f02000000000000000100000000000000";
+
+// k-prototypes of the rows (1, 0, 1), (3, 1, 0) and (4, 1, 0), the last two features one category; with
+// labels.
+constexpr std::string_view kPrototypesVersion1 =
+    "4b0101000200000002000000030000000a0000002c010000020000000000000000000000030000000000000003000000"
+    "000000000000000000000000030000000000000000000000000000000000000000000000000000000000000000000000"
+    "00000000dbd49a0b9cf4e33f0000000000000840000000000000e03fe15f91add1a71740010000000000000006000000"
+    "00000000000000000000000000000000000000000000000000000000000000000000f03f000000000000f03f00000000"
+    "0000f03f0000000000000c40000000000000f03f0000000000000000000000000000f03f000000000000000000000000"
+    "0000f03f000000000000e03f0000000000000000000000000000e03f0000000000000000000000000000e03f00000000"
+    "000000004ef6fe0d2b02ea3f000000000000f03f00000000000000000000000000000000000000000000004000000000"
+    "0000f03f0200000000000000010000000000000001000000020000000000000000000040010061010062";
 
 TEST(StoredFormats, KmeansStateVersion1) {
     Image image(kKmeansStateVersion1);
     NoInterrupt interrupt;
-    const KmeansOptions options = KmeansState::read_options(image.body(), interrupt);
+    const GatheringOptions gathering = KmeansState::read_options(image.body(), interrupt);
+    const KmeansOptions& options = gathering.kmeans;
     EXPECT_EQ(options.k, 2);
     EXPECT_EQ(options.seed, 7);
     EXPECT_EQ(options.n_init, 3);
@@ -59,12 +74,12 @@ TEST(StoredFormats, KmeansStateVersion1) {
     EXPECT_EQ(options.standardize, Standardize::kZscore);
 
     CountingResource memory;
-    KmeansState state(&memory, options);
+    KmeansState state(&memory, gathering);
     state.merge_body(image.body(), interrupt);
     EXPECT_EQ(state.skipped(), 1);
-    ASSERT_EQ(state.rows().size(), 2u);
-    EXPECT_EQ(state.rows().row(1)[0], 3);
-    EXPECT_EQ(state.rows().row(1)[1], -4.5);
+    ASSERT_EQ(state.table().size(), 2u);
+    EXPECT_EQ(state.table().store.row(1)[0], 3);
+    EXPECT_EQ(state.table().store.row(1)[1], -4.5);
 
     std::vector<std::byte> written(state.image_size());
     state.write_image(written, interrupt);
@@ -86,6 +101,21 @@ TEST(StoredFormats, ClusteringVersion1) {
     EXPECT_EQ(model.centroid(2, 1), 1);
     const double row[] = {2.5, -3.0};
     EXPECT_EQ(model.nearest(row).cluster, 1);
+    EXPECT_EQ(model.scatter(1), 0.5);
+    EXPECT_NEAR(model.silhouette(1), 0.9322, 1e-4);
+    EXPECT_TRUE(model.label(1).empty());
+}
+
+TEST(StoredFormats, PrototypesVersion1) {
+    Image image(kPrototypesVersion1);
+    ClusteringView::validate(image.body());
+    const ClusteringView model(image.whole());
+    EXPECT_TRUE(model.is_prototypes());
+    ASSERT_EQ(model.facts().options.groups.size(), 1u);
+    EXPECT_EQ(model.facts().options.groups[0], (CategoryGroup{1, 2, 2}));
+    EXPECT_EQ(model.label(2), "b");
+    const double row[] = {1.0, 1.0, 0.0};  // near the single row, but of the others' level
+    EXPECT_EQ(model.nearest(row).cluster, 2);
 }
 
 // Sets of ids, as ranges beside the bytes that version 1 writes for them.
@@ -184,10 +214,12 @@ TEST(StoredFormats, EveryTruncationIsRefused) {
         EXPECT_EQ(error_code([&] { KmeansState::read_options(image.body(), interrupt); }), Errc::kBadBinary)
             << digits;
     }
-    for (std::size_t digits = 0; digits < kClusteringVersion1.size(); digits += 2) {
-        Image image(kClusteringVersion1.substr(0, digits));
-        EXPECT_EQ(error_code([&] { ClusteringView::validate(image.body()); }), Errc::kBadBinary) << digits;
-    }
+    for (std::string_view whole : {kClusteringVersion1, kPrototypesVersion1})
+        for (std::size_t digits = 0; digits < whole.size(); digits += 2) {
+            Image image(whole.substr(0, digits));
+            EXPECT_EQ(error_code([&] { ClusteringView::validate(image.body()); }), Errc::kBadBinary)
+                << digits;
+        }
     CountingResource memory;
     for (const StoredSet& stored : sets_version1())
         // Without whole ids at its end, a flat set with fewer ids is left.

@@ -55,6 +55,30 @@ class RowStore {
         return chunks_[chunk] + beyond % chunk_capacity(growing_chunks_) * width_;
     }
 
+    // The same, to be overwritten.
+    double* row(std::uint64_t index) {
+        return const_cast<double*>(static_cast<const RowStore*>(this)->row(index));
+    }
+
+    // Keeps the first rows and gives back the chunks behind them.
+    void truncate(std::uint64_t size) {
+        while (!chunks_.empty()) {
+            const std::size_t last = chunks_.size() - 1;
+            const std::uint64_t before = size_ + room_ - chunk_capacity(last);
+            if (size > before)
+                break;
+            memory()->deallocate(chunks_[last], chunk_capacity(last) * width_ * sizeof(double),
+                                 alignof(double));
+            chunks_.pop_back();
+            size_ = before;
+            room_ = 0;
+        }
+        room_ += size_ - size;
+        size_ = size;
+        if (!chunks_.empty())
+            end_ = chunks_.back() + (chunk_capacity(chunks_.size() - 1) - room_) * width_;
+    }
+
     // Visits the rows in order, as runs of consecutive rows: visit(first, count).
     template <typename Visit>
     void for_each_run(Visit&& visit) const {

@@ -1,11 +1,8 @@
 #include "core/clustering/distinct_rows.hpp"
 
 #include <algorithm>
-#include <bit>
 #include <limits>
 #include <utility>
-
-#include "core/base/random.hpp"
 
 namespace seg::core::clustering {
 namespace {
@@ -20,17 +17,6 @@ std::uint32_t index_of(Entry entry) {
     return static_cast<std::uint32_t>(entry);
 }
 
-std::uint64_t content_hash(const double* row, std::size_t width) {
-    std::uint64_t hash = 0x243f6a8885a308d3ULL ^ width;
-    for (std::size_t f = 0; f < width; ++f) {
-        const auto bits = std::bit_cast<std::uint64_t>(row[f] + 0.0);  // -0.0 becomes 0.0
-        const auto product = static_cast<unsigned __int128>(hash ^ bits) * 0x9e3779b97f4a7c15ULL;
-        hash = static_cast<std::uint64_t>(product) ^ static_cast<std::uint64_t>(product >> 64) ^
-               std::rotl(bits, 23);
-    }
-    return mix64(hash);
-}
-
 int compare(const double* a, const double* b, std::size_t width) {
     for (std::size_t f = 0; f < width; ++f)
         if (a[f] != b[f])
@@ -38,12 +24,12 @@ int compare(const double* a, const double* b, std::size_t width) {
     return 0;
 }
 
-void fill_entries(const RowStore& rows, Vector<Entry>& entries, WorkMeter& meter) {
+void fill_entries(const RowStore& rows, std::size_t dimensions, Vector<Entry>& entries, WorkMeter& meter) {
     std::uint64_t index = 0;
     rows.for_each_run([&](const double* run, std::uint64_t count) {
         for (std::uint64_t i = 0; i < count; ++i, ++index)
             entries[index] =
-                (content_hash(run + i * rows.width(), rows.width()) & 0xffffffff00000000ULL) | index;
+                (content_hash(run + i * rows.width(), dimensions) & 0xffffffff00000000ULL) | index;
         meter.done(count * work_of_row(rows.width()));
     });
 }
@@ -79,8 +65,13 @@ void sort_by_hash(Vector<Entry>& entries, Vector<Entry>& spare, WorkMeter& meter
 // Walks runs of equal hashes and keeps each distinct row once, at the front of the entries.
 class Collapse {
   public:
-    Collapse(const RowStore& rows, Vector<Entry>& entries, Vector<double>& weights, WorkMeter& meter)
-        : rows_(rows), entries_(entries), weights_(weights), meter_(meter) {}
+    Collapse(const RowTable& table, Vector<Entry>& entries, Vector<double>& weights, WorkMeter& meter)
+        : table_(table),
+          rows_(table.store),
+          dimensions_(table.dimensions()),
+          entries_(entries),
+          weights_(weights),
+          meter_(meter) {}
 
     void run() {
         for (std::size_t begin = 0; begin < entries_.size();) {
@@ -96,17 +87,20 @@ class Collapse {
 
   private:
     const double* row(Entry entry) const { return rows_.row(index_of(entry)); }
-    bool same(Entry a, Entry b) const { return compare(row(a), row(b), rows_.width()) == 0; }
+    bool same(Entry a, Entry b) const { return compare(row(a), row(b), dimensions_) == 0; }
 
-    // The kept entries never overtake the ones still to be read.
-    void keep(Entry entry, std::uint64_t multiplicity) {
-        entries_[weights_.size()] = entry;
-        weights_.push_back(static_cast<double>(multiplicity));
+    // The kept entries never overtake the ones still to be read. Weights are added up in ascending order.
+    void keep(std::size_t begin, std::size_t end) {
+        double weight = 0;
+        for (std::size_t i = begin; i < end; ++i)
+            weight += table_.weight(index_of(entries_[i]), row(entries_[i]));
+        entries_[weights_.size()] = entries_[begin];
+        weights_.push_back(weight);
     }
 
     void collapse(std::size_t begin, std::size_t end) {
-        if (all_same(begin, end)) {
-            keep(entries_[begin], end - begin);
+        if (end - begin == 1 || (!table_.weighted && all_same(begin, end))) {
+            keep(begin, end);
             return;
         }
         // Different rows with one hash: rare by chance, so a comparison sort will do.
@@ -119,7 +113,7 @@ class Collapse {
             std::size_t next = i + 1;
             while (next < end && same(entries_[i], entries_[next]))
                 ++next;
-            keep(entries_[i], next - i);
+            keep(i, next);
             i = next;
         }
     }
@@ -133,7 +127,9 @@ class Collapse {
         return true;
     }
 
+    const RowTable& table_;
     const RowStore& rows_;
+    std::size_t dimensions_;
     Vector<Entry>& entries_;
     Vector<double>& weights_;
     WorkMeter& meter_;
@@ -156,13 +152,12 @@ void gather(const RowStore& rows, const Vector<Entry>& entries, Blocks<double>& 
 
 }  // namespace
 
-DistinctRows distinct_rows(const RowStore& rows, MemoryResource* memory, Interrupt& interrupt) {
+DistinctRows distinct_rows(const RowTable& rows, MemoryResource* memory, Interrupt& interrupt) {
     if (rows.size() > std::numeric_limits<std::uint32_t>::max())
-        throw Error(Errc::kTooBig,
-                    format("too many rows: %llu", static_cast<unsigned long long>(rows.size())));
+        throw Error(Errc::kTooBig, format("too many rows: %zu", rows.size()));
     WorkMeter meter(interrupt);
     Vector<Entry> entries(rows.size(), boost::container::default_init, memory);
-    fill_entries(rows, entries, meter);
+    fill_entries(rows.store, rows.dimensions(), entries, meter);
     {
         Vector<Entry> spare(rows.size(), boost::container::default_init, memory);
         sort_by_hash(entries, spare, meter);
@@ -172,8 +167,8 @@ DistinctRows distinct_rows(const RowStore& rows, MemoryResource* memory, Interru
     weights.reserve(rows.size() + kLanes);
     Collapse(rows, entries, weights, meter).run();
 
-    Blocks<double> points(weights.size(), rows.width(), memory);
-    gather(rows, entries, points, meter);
+    Blocks<double> points(weights.size(), rows.dimensions(), memory);
+    gather(rows.store, entries, points, meter);
     weights.resize(points.block_count() * kLanes, 0.0);
     return {std::move(points), std::move(weights)};
 }

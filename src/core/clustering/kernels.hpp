@@ -18,6 +18,10 @@ struct Kernels {
     void (*assign)(const T* blocks, std::size_t block_count, std::size_t dimensions, const T* centres,
                    std::size_t k, std::int32_t* labels, T* distances);
 
+    // The same, and the squared distance to the nearest other centre (infinity when k is 1) into seconds.
+    void (*assign_two)(const T* blocks, std::size_t block_count, std::size_t dimensions, const T* centres,
+                       std::size_t k, std::int32_t* labels, T* distances, T* seconds);
+
     // For each of the candidates (rows of dimensions values): adds to potentials[c] the sum over rows of
     // weight * min(distance, squared distance to the candidate).
     void (*potentials)(const T* blocks, std::size_t block_count, std::size_t dimensions, const T* candidates,

@@ -88,6 +88,58 @@ void assign(const T* blocks, std::size_t block_count, std::size_t dimensions, co
     }
 }
 
+template <typename T>
+struct NearestTwo : Nearest<T> {
+    typename Simd<T>::Vector second[2];
+};
+
+template <typename T, std::size_t Centres>
+inline void improve_two(NearestTwo<T>& nearest, const T* tile, std::size_t dimensions, const T* centres,
+                        std::size_t first) {
+    typename Simd<T>::Vector sums[Centres][2];
+    tile_distances<T, Centres>(tile, dimensions, centres + first * dimensions, sums);
+    for (std::size_t c = 0; c < Centres; ++c) {
+        const auto label = static_cast<typename Simd<T>::Int>(first + c);
+        for (int half = 0; half < 2; ++half) {
+            const auto sum = sums[c][half];
+            const auto closer = sum < nearest.distance[half];
+            const auto behind = closer ? nearest.distance[half] : sum;
+            nearest.second[half] = behind < nearest.second[half] ? behind : nearest.second[half];
+            nearest.distance[half] = closer ? sum : nearest.distance[half];
+            nearest.label[half] = closer ? label - typename Simd<T>::Mask{} : nearest.label[half];
+        }
+    }
+}
+
+template <typename T>
+void assign_two(const T* blocks, std::size_t block_count, std::size_t dimensions, const T* centres,
+                std::size_t k, std::int32_t* labels, T* distances, T* seconds) {
+    using S = Simd<T>;
+    for (std::size_t b = 0; b < block_count; ++b) {
+        for (std::size_t lane = 0; lane < kLanes; lane += S::kTile) {
+            const T* tile = blocks + b * dimensions * kLanes + lane;
+            NearestTwo<T> nearest;
+            for (int half = 0; half < 2; ++half) {
+                nearest.distance[half] = std::numeric_limits<T>::infinity() - typename S::Vector{};
+                nearest.second[half] = nearest.distance[half];
+                nearest.label[half] = typename S::Mask{};
+            }
+            std::size_t c = 0;
+            for (; c + 4 <= k; c += 4)
+                improve_two<T, 4>(nearest, tile, dimensions, centres, c);
+            for (; c < k; ++c)
+                improve_two<T, 1>(nearest, tile, dimensions, centres, c);
+            for (std::size_t half = 0; half < 2; ++half) {
+                const std::size_t row = b * kLanes + lane + half * S::kWidth;
+                S::store(distances + row, nearest.distance[half]);
+                S::store(seconds + row, nearest.second[half]);
+                for (std::size_t i = 0; i < S::kWidth; ++i)
+                    labels[row + i] = static_cast<std::int32_t>(nearest.label[half][i]);
+            }
+        }
+    }
+}
+
 // Adds a tile's part to the 16 lane sums of each of so many candidates.
 template <typename T, std::size_t Candidates>
 inline void add_potentials(const T* tile, std::size_t dimensions, const T* candidates, const T* distances,
@@ -172,4 +224,4 @@ void lower(const T* blocks, std::size_t block_count, std::size_t dimensions, con
 }
 
 template <typename T>
-constexpr Kernels<T> kVariant = {PGSEG_VARIANT, assign<T>, potentials<T>, lower<T>};
+constexpr Kernels<T> kVariant = {PGSEG_VARIANT, assign<T>, assign_two<T>, potentials<T>, lower<T>};

@@ -1,12 +1,19 @@
 #include "core/clustering/kmeans.hpp"
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
+#include <memory>
 #include <numeric>
+#include <optional>
 
+#include "core/clustering/assessment.hpp"
+#include "core/clustering/constraints.hpp"
 #include "core/clustering/distinct_rows.hpp"
-#include "core/clustering/lloyd.hpp"
-#include "core/clustering/swap_search.hpp"
+#include "core/clustering/grid.hpp"
+#include "core/clustering/prototypes.hpp"
+#include "core/clustering/search.hpp"
+#include "core/clustering/space.hpp"
 
 namespace seg::core::clustering {
 namespace {
@@ -17,314 +24,557 @@ constexpr std::uint64_t kLargeInput = 262'144;
 // Below this, squared distances are lost among the numbers that double precision holds in part only.
 constexpr double kLeastTotal = 1e-290;
 
-// How many swaps are tried on the best of small inputs' restarts.
-constexpr std::int32_t kSwapsPerRestart = 5;
-
 // Rounding the points to single precision moves them by a total squared distance Q. By the triangle
 // inequality the square root of any partition's cost changes by at most sqrt(Q), so with Q under this share
-// of the inertia no partition's cost is off by more than about 2e-5 of itself.
-constexpr double kLargestRoundingShare = 1e-10;
+// of the inertia no partition's cost is off by more than about 2e-4 of itself; as rounding has no direction,
+// it is Q itself, 1e-8, in practice.
+constexpr double kLargestRoundingShare = 1e-8;
+
+// Searching takes a sample of at least so many rows, and so many for each cluster; fewer than twice as many
+// are searched as they are.
+constexpr std::uint64_t kSampleRows = 65'536;
+constexpr std::uint64_t kSampleRowsPerCluster = 256;
 
 bool is_large(std::uint64_t rows, std::size_t dimensions) {
     return rows * dimensions >= kLargeInput;
 }
 
+std::uint64_t sample_size(const KmeansOptions& options) {
+    return std::max(kSampleRows, kSampleRowsPerCluster * static_cast<std::uint64_t>(options.k));
+}
+
+// By how much to thin out so many rows for the search; 1: not at all.
+std::uint64_t search_divisor(std::uint64_t rows, std::size_t dimensions, const KmeansOptions& options) {
+    const std::uint64_t target = sample_size(options);
+    return is_large(rows, dimensions) && rows >= 2 * target ? std::bit_floor(rows / target) : 1;
+}
+
+bool has_bounds(const KmeansOptions& options) {
+    return options.min_size > 0 || options.max_size > 0;
+}
+
+// Whether rows can be worked through in their order of arrival, without collapsing equal ones: sums over the
+// grid are exact only for weights that are whole numbers.
+bool can_stream(std::uint64_t rows, std::size_t dimensions, const KmeansOptions& options) {
+    return search_divisor(rows, dimensions, options) > 1 && !options.weighted && !has_bounds(options) &&
+           options.algorithm != Algorithm::kPrototypes;
+}
+
+void price_collapsed(Bill& bill, std::uint64_t rows, std::size_t dimensions, const KmeansOptions& options) {
+    const auto k = static_cast<std::size_t>(options.k);
+    price_distinct_rows(bill, rows, dimensions);
+    if (options.algorithm == Algorithm::kPrototypes) {
+        price_prototypes(bill, rows, dimensions, options.groups, k);
+        return;
+    }
+    Lloyd<double>::price(bill, rows, dimensions, k);
+    if (is_large(rows, dimensions))
+        bill.add(rows + kLanes, (dimensions + 1) * sizeof(float));
+    else
+        bill.add(rows, 2 * sizeof(double) + sizeof(std::size_t));  // the swap search
+    if (options.algorithm == Algorithm::kBisecting)
+        bill.add(rows + kLanes, (dimensions + 4) * sizeof(double));
+    if (has_bounds(options))
+        price_constraints(bill, rows, dimensions, k);
+}
+
+void price_streamed(Bill& bill, std::uint64_t rows, std::size_t dimensions, const KmeansOptions& options) {
+    Lloyd<float>::price(bill, rows, dimensions, static_cast<std::size_t>(options.k));
+    bill.add(rows + kLanes, (dimensions + 1) * sizeof(float));
+    // The sample and its rows, at most twice the expected number by chance.
+    const std::uint64_t sampled = std::min(rows, 4 * sample_size(options));
+    bill.add(sampled, dimensions * sizeof(double));
+    price_collapsed(bill, sampled, dimensions, options);
+}
+
+// What does not grow with the rows.
+void price_model(Bill& bill, std::uint64_t rows, std::size_t dimensions, const KmeansOptions& options) {
+    const auto k = static_cast<std::size_t>(options.k);
+    bill.add(k, 8 * dimensions * sizeof(double) + 384);
+    bill.add(dimensions, 80 * kLanes);
+    if (options.standardize == Standardize::kRobust)
+        bill.add(rows, 2 * sizeof(double));
+}
+
 class Trainer {
   public:
-    Trainer(const RowStore& rows, std::int64_t skipped, const KmeansOptions& options, MemoryResource* memory,
-            Interrupt& interrupt)
-        : options_(options),
+    Trainer(const GatheredRows& gathered, const KmeansOptions& options, std::uint64_t budget,
+            MemoryResource* memory, Interrupt& interrupt)
+        : gathered_(gathered),
+          options_(options),
+          budget_(budget),
           memory_(memory),
           interrupt_(interrupt),
-          meter_(interrupt),
-          data_(distinct_rows(rows, memory, interrupt)),
           k_(static_cast<std::size_t>(options.k)),
-          d_(rows.width()),
+          d_(gathered.rows.dimensions()),
           model_(memory),
-          mean_(d_, 0.0, memory) {
+          spread_(d_, memory),
+          origin_(d_, 0.0, memory) {
+        validate(options, d_);
         model_.facts.options = options;
+        model_.facts.options.init = {};
+        model_.facts.options.gamma = 0;
         model_.facts.dimensions = static_cast<std::int32_t>(d_);
-        model_.facts.rows = static_cast<std::int64_t>(rows.size());
-        model_.facts.skipped = skipped;
-        model_.facts.distinct_rows = static_cast<std::int64_t>(data_.points.size());
-        if (options.tol == kAutomaticTol)
-            model_.facts.options.tol = is_large(data_.points.size(), d_) ? kLargeInputTol : 0.0;
+        model_.facts.rows = gathered.seen;
+        model_.facts.skipped = gathered.skipped;
+        model_.offset.assign(k_, 0.0);
     }
 
     TrainedKmeans train() {
-        check_distinct();
-        standardize();
-        measure_total();
-        Candidate best = {Vector<double>(k_ * d_, 0.0, memory_), 0};
-        const bool single = is_large(data_.points.size(), d_) && search_single(best);
-        if (!single)
-            search_double(best);
-        finish(best.centres);
-        if (single && rounding_ > kLargestRoundingShare * model_.facts.inertia) {
-            search_double(best);
-            finish(best.centres);
-        }
+        select();
+        measure();
+        if (options_.algorithm == Algorithm::kPrototypes)
+            train_prototypes();
+        else
+            train_kmeans();
         return std::move(model_);
     }
 
   private:
-    void check_distinct() const {
-        if (k_ <= data_.points.size())
+    // ---- which rows
+
+    // The rows that centres are made of: all, or as many as the budget allows.
+    void select() {
+        const std::uint64_t rows = gathered_.rows.size();
+        if (price(rows) <= budget_) {
+            set_rows(gathered_.rows, gathered_.divisor);
+            return;
+        }
+        if (has_bounds(options_))
+            refuse_budget(rows);
+        std::uint64_t divisor = gathered_.divisor;
+        std::uint64_t left = rows;
+        while (price_with_copy(left) > budget_) {
+            divisor *= 2;
+            left = count_sample(gathered_.rows, divisor, interrupt_);
+            if (left < 2 * k_)
+                refuse_budget(rows);
+        }
+        own_.emplace(memory_).take(gathered_.rows, divisor, interrupt_);
+        set_rows(own_->table(options_.weighted), divisor);
+    }
+
+    void set_rows(const RowTable& rows, std::uint64_t divisor) {
+        rows_.emplace(rows);
+        divisor_ = divisor;
+        model_.facts.sampled_rows = 0;
+        for (std::size_t i = 0; i < rows.size(); ++i)
+            model_.facts.sampled_rows += rows.count(i);
+        if (options_.tol == kAutomaticTol)
+            model_.facts.options.tol = is_large(rows.size(), d_) ? kLargeInputTol : 0.0;
+    }
+
+    std::uint64_t price(std::uint64_t rows) const { return price_kmeans(rows, d_, options_).total(); }
+    std::uint64_t price_with_copy(std::uint64_t rows) const {
+        return price_kmeans(rows, d_, options_)
+            .add(rows, gathered_.rows.store.width() * 2 * sizeof(double))
+            .total();
+    }
+
+    [[noreturn]] void refuse_budget(std::uint64_t rows) const {
+        throw Error(Errc::kTooBig, "the job needs more memory than pg_segment.max_memory allows",
+                    format("It needs about %llu MB, the limit is %llu MB.",
+                           static_cast<unsigned long long>(price(rows) / 1024 / 1024 + 1),
+                           static_cast<unsigned long long>(budget_ / 1024 / 1024)),
+                    has_bounds(options_)
+                        ? "Bounds on sizes need all rows at once; raise pg_segment.max_memory."
+                        : "Raise pg_segment.max_memory, or use fewer clusters or features.");
+    }
+
+    void check_distinct(std::size_t distinct) const {
+        if (k_ <= distinct)
             return;
         throw Error(Errc::kInvalidArgument,
-                    format("number of clusters must be between 1 and %zu, not %zu", data_.points.size(), k_),
+                    format("number of clusters must be between 1 and %zu, not %zu", distinct, k_),
                     format("There are %lld rows, of which %zu are distinct.",
-                           static_cast<long long>(model_.facts.rows), data_.points.size()));
+                           static_cast<long long>(model_.facts.sampled_rows), distinct));
     }
 
-    // ---- preparation
+    // ---- the space of distances
 
-    // The weighted mean of transform(value, feature) over each feature. Sums 16 lanes apart and the lanes in
-    // order: the same bits everywhere, and less rounding than one running sum.
-    template <typename Transform>
-    Vector<double> means_of(Transform transform) {
-        Vector<double> lanes(d_ * kLanes, 0.0, memory_);
-        for (std::size_t b = 0; b < data_.points.block_count(); ++b) {
-            const double* block = data_.points.block(b);
-            const double* weights = &data_.weights[b * kLanes];
-            for (std::size_t f = 0; f < d_; ++f)
-                for (std::size_t lane = 0; lane < kLanes; ++lane)
-                    lanes[f * kLanes + lane] += weights[lane] * transform(block[f * kLanes + lane], f);
-            meter_.done(kLanes * work_of_row(d_));
-        }
-        Vector<double> means(d_, 0.0, memory_);
-        for (std::size_t f = 0; f < d_; ++f)
-            means[f] = std::accumulate(&lanes[f * kLanes], &lanes[f * kLanes] + kLanes, 0.0) /
-                       static_cast<double>(model_.facts.rows);
-        return means;
+    Space space() const {
+        return {{model_.shift.data(), d_}, {model_.scale.data(), d_}, options_.measure == Measure::kCosine};
     }
+    RowBlocks blocks(const RowTable& rows) const { return {rows, space(), memory_}; }
 
-    Vector<double> means() {
-        return means_of([](double x, std::size_t) { return x; });
-    }
-    Vector<double> variances(const Vector<double>& means) {
-        return means_of([&means](double x, std::size_t f) { return (x - means[f]) * (x - means[f]); });
-    }
-
-    bool is_constant(std::size_t feature) {
-        for (std::size_t i = 1; i < data_.points.size(); ++i) {
-            if (data_.points.at(i, feature) != data_.points.at(0, feature))
-                return false;
-            meter_.done(1);
-        }
-        return true;
-    }
-
-    void standardize() {
-        model_.shift.assign(d_, 0.0);
-        model_.scale.assign(d_, 1.0);
-        if (options_.standardize == Standardize::kNone)
-            return;
-        const Vector<double> mean = means();
-        const Vector<double> variance = variances(mean);
-        for (std::size_t f = 0; f < d_; ++f) {
-            model_.shift[f] = mean[f];
-            // A constant feature keeps scale 1: what its variance shows is rounding.
-            if (variance[f] > 0 && !is_constant(f))
-                model_.scale[f] = std::sqrt(variance[f]);
-        }
-        for (std::size_t b = 0; b < data_.points.block_count(); ++b) {
-            double* block = data_.points.block(b);
-            for (std::size_t f = 0; f < d_; ++f)
-                for (std::size_t lane = 0; lane < kLanes; ++lane)
-                    block[f * kLanes + lane] = (block[f * kLanes + lane] - model_.shift[f]) / model_.scale[f];
-            meter_.done(kLanes * work_of_row(d_));
-        }
-    }
-
-    void measure_total() {
-        mean_ = means();
-        const Vector<double> variance = variances(mean_);
-        model_.facts.total_ss =
-            std::accumulate(variance.begin(), variance.end(), 0.0) * static_cast<double>(model_.facts.rows);
-        if (data_.points.size() > 1 && !(model_.facts.total_ss >= kLeastTotal))
+    void measure() {
+        fit_space(gathered_.rows, options_, model_.shift, model_.scale, memory_, interrupt_);
+        RowBlocks all = blocks(gathered_.rows);
+        spread_ = measure_spread(all, memory_, interrupt_);
+        model_.facts.weight = spread_.weight;
+        model_.facts.total_ss = spread_.total_ss;
+        const bool differ = spread_.least != spread_.greatest;
+        if (differ && !(spread_.total_ss >= kLeastTotal))
             throw Error(Errc::kOutOfRange, "the rows differ by too little for their distances to be computed",
-                        format("The sum of squared distances to the mean is %g.", model_.facts.total_ss),
+                        format("The sum of squared distances to the mean is %g.", spread_.total_ss),
                         "Multiply the features by a constant.");
+        // Centres of cosine keep the length of the rows only if the origin stays where it is.
+        if (options_.measure != Measure::kCosine)
+            origin_ = spread_.mean;
     }
 
-    // ---- search
-
-    // The squared movement below which a restart stops: relative to the mean variance of a feature.
-    double tolerance() const {
-        return model_.facts.options.tol * model_.facts.total_ss / static_cast<double>(model_.facts.rows) /
-               static_cast<double>(d_);
-    }
-
-    // Runs every restart and keeps the best one; ties go to the earlier.
-    template <typename T>
-    void restart(Lloyd<T>& lloyd, double tol, Candidate& best) {
-        best.inertia = std::numeric_limits<double>::infinity();
-        for (std::int32_t i = 0; i < options_.n_init; ++i) {
-            Random random(static_cast<std::uint64_t>(options_.seed), static_cast<std::uint64_t>(i));
-            lloyd.seed(random);
-            const LloydOutcome outcome = lloyd.iterate(options_.max_iter, tol);
-            const double inertia = lloyd.inertia();
-            if (!(inertia < best.inertia))
-                continue;
-            best.inertia = inertia;
-            std::copy(lloyd.centres().begin(), lloyd.centres().end(), best.centres.begin());
-            model_.facts.iterations = outcome.iterations;
-            model_.facts.relocated = outcome.relocated;
-            model_.facts.converged = outcome.converged;
-        }
-    }
-
-    void search_double(Candidate& best) {
-        const WeightedPoints<double> data = {data_.points, data_.weights};
-        Lloyd<double> lloyd(data, k_, memory_, interrupt_);
-        restart(lloyd, tolerance(), best);
-        if (is_large(data_.points.size(), d_) || k_ == 1 || k_ == data_.points.size())
-            return;
-        Random random(static_cast<std::uint64_t>(options_.seed), static_cast<std::uint64_t>(options_.n_init));
-        SwapSearch(data, lloyd, best, memory_, interrupt_)
-            .run(kSwapsPerRestart * options_.n_init, options_.max_iter, tolerance(), random);
-    }
-
-    // A power of two that brings every centred value into (-1, 1): multiplying by it rounds nothing.
-    double single_scale() {
-        double largest[kLanes] = {};
-        for (std::size_t b = 0; b < data_.points.block_count(); ++b) {
-            const double* block = data_.points.block(b);
+    void to_space(DistinctRows& rows) const {
+        WorkMeter meter(interrupt_);
+        Vector<double> row(d_, 0.0, memory_);
+        for (std::size_t i = 0; i < rows.points.size(); ++i) {
             for (std::size_t f = 0; f < d_; ++f)
-                for (std::size_t lane = 0; lane < kLanes; ++lane)
-                    largest[lane] = std::max(largest[lane], std::fabs(block[f * kLanes + lane] - mean_[f]));
-            meter_.done(kLanes * work_of_row(d_));
+                row[f] = rows.points.at(i, f);
+            space().transform(row, [&](std::size_t f, double value) { rows.points.at(i, f) = value + 0.0; });
+            meter.done(work_of_row(d_));
         }
-        int exponent = 0;
-        std::frexp(*std::max_element(largest, largest + kLanes), &exponent);
-        return std::ldexp(1.0, -exponent);
+        rows.points.pad();
     }
 
-    // The points centred, scaled and rounded; remembers how much rounding moved them, in the space of
-    // distances.
-    void round_points(double scale, Blocks<float>& rounded) {
-        double moved[kLanes] = {};
-        for (std::size_t b = 0; b < rounded.block_count(); ++b) {
-            const double* from = data_.points.block(b);
-            const double* weights = &data_.weights[b * kLanes];
-            float* to = rounded.block(b);
-            for (std::size_t f = 0; f < d_; ++f) {
-                for (std::size_t lane = 0; lane < kLanes; ++lane) {
-                    const double exact = (from[f * kLanes + lane] - mean_[f]) * scale;
-                    const float value = static_cast<float>(exact);
-                    const double error = exact - static_cast<double>(value);
-                    to[f * kLanes + lane] = value;
-                    moved[lane] += weights[lane] * error * error;
-                }
-            }
-            meter_.done(kLanes * work_of_row(d_));
-        }
-        rounding_ = std::accumulate(moved, moved + kLanes, 0.0) / scale / scale;
+    DistinctRows collapsed(const RowTable& rows) const {
+        DistinctRows distinct = distinct_rows(rows, memory_, interrupt_);
+        if (options_.standardize != Standardize::kNone || options_.measure == Measure::kCosine)
+            to_space(distinct);
+        return distinct;
     }
 
-    // Searches in single precision; false when the spread of the values rules that out from the start.
-    bool search_single(Candidate& best) {
-        const double scale = single_scale();
-        if (!std::isfinite(scale) || scale == 0 || !std::isfinite(scale * scale))
-            return false;
-        Blocks<float> rounded(data_.points.size(), d_, memory_);
-        round_points(scale, rounded);
-        Vector<float> weights(data_.weights.size(), 0.0f, memory_);
-        std::transform(data_.weights.begin(), data_.weights.end(), weights.begin(),
-                       [](double weight) { return static_cast<float>(weight); });
-        Lloyd<float> lloyd({rounded, weights}, k_, memory_, interrupt_);
-        restart(lloyd, tolerance() * scale * scale, best);
-        for (std::size_t i = 0; i < best.centres.size(); ++i)
-            best.centres[i] = best.centres[i] / scale + mean_[i % d_];
+    // ---- k-means
+
+    void train_kmeans() {
+        const double scale =
+            is_large(rows_->size(), d_) && !options_.weighted ? grid_scale(spread_, {origin_.data(), d_}) : 0;
+        if (scale == 0 || !can_stream(rows_->size(), d_, options_) || !stream(scale))
+            collapse(scale);
+        finish();
+        if (rounding_ <= kLargestRoundingShare * model_.facts.inertia || !affords_doubles())
+            return;
+        collapse(0);
+        finish();
+    }
+
+    bool affords_doubles() const {
+        Bill bill;
+        price_collapsed(bill, rows_->size(), d_, options_);
+        return bill.total() <= budget_;
+    }
+
+    // Searches in a sample and goes on with all rows in their order of arrival. False when so many rows are
+    // equal that collapsing them pays.
+    bool stream(double scale) {
+        const std::uint64_t divisor = search_divisor(rows_->size(), d_, options_);
+        std::optional<DistinctRows> part;
+        {
+            RowSample sample(memory_);
+            sample.take(*rows_, divisor_ * divisor, interrupt_);
+            const RowTable table = sample.table(options_.weighted);
+            if (table.size() > 0)
+                part.emplace(collapsed(table));
+        }
+        if (!part || part->points.size() < std::max<std::uint64_t>(rows_->size() / divisor / 2, k_)) {
+            if (affords_doubles())
+                return false;
+            check_distinct(part ? part->points.size() : 0);
+        }
+        const Grid grid = {{origin_.data(), d_}, scale};
+        find(part->points.size(), grid, *part);
+        part.reset();
+        RowBlocks rows = blocks(*rows_);
+        const GridPoints points = to_grid(rows, grid, memory_, interrupt_);
+        go_on(points.view(), grid);
+        rounding_ = points.rounding / scale / scale;
         return true;
+    }
+
+    // Works on distinct rows; with a scale in single precision.
+    void collapse(double scale) {
+        DistinctRows rows = collapsed(*rows_);
+        const std::size_t distinct = rows.points.size();
+        check_distinct(distinct);
+        model_.facts.distinct_rows = static_cast<std::int64_t>(distinct);
+        if (options_.tol == kAutomaticTol)
+            model_.facts.options.tol = is_large(distinct, d_) ? kLargeInputTol : 0.0;
+        swaps_ = !is_large(distinct, d_);
+        if (scale == 0 || !is_large(distinct, d_)) {
+            find_double(rows);
+        } else {
+            const Grid grid = {{origin_.data(), d_}, scale};
+            find(distinct / search_divisor(distinct, d_, options_), grid, rows);
+            const GridPoints points = to_grid(rows, distinct, grid, memory_, interrupt_);
+            go_on(points.view(), grid);
+            rounding_ = points.rounding / scale / scale;
+        }
+        if (has_bounds(options_))
+            keep_bounds(rows);
+    }
+
+    // The centres' squared movement may be tol times the mean variance of a feature within clusters: tol
+    // times the inertia over dimensions and weight. Who starts anew stops at half of it, so that training
+    // that goes on from the outcome finds nothing to move.
+    double tolerance(double weight) const {
+        return model_.facts.options.tol / 2 / static_cast<double>(d_) / weight;
+    }
+
+    SearchTask task(double length, double weight) const {
+        return {options_, tolerance(weight), options_.measure == Measure::kCosine ? length : 0, swaps_};
+    }
+
+    // Looks for centres among the points, whose space is that of distances times scale.
+    template <typename T>
+    void search(WeightedPoints<T> points, double scale) {
+        double weight = 0;
+        for (T of_point : points.weights)
+            weight += static_cast<double>(of_point);
+        const SearchTask task = this->task(scale, weight);
+        const SearchResult result = options_.algorithm == Algorithm::kBisecting
+                                        ? halve(points, task, memory_, interrupt_)
+                                        : search_centres(points, task, memory_, interrupt_);
+        model_.centres.assign(result.best.centres.begin(), result.best.centres.end());
+        note(result.outcome);
+        movement_ = tolerance(weight) * result.best.inertia / scale / scale;
+    }
+
+    void note(const LloydOutcome& outcome) {
+        model_.facts.iterations = outcome.iterations;
+        model_.facts.relocated = outcome.relocated;
+        model_.facts.converged = outcome.converged;
+    }
+
+    // Centres from the first `count` of the rows, in single precision, or those that were given.
+    void find(std::size_t count, const Grid& grid, const DistinctRows& rows) {
+        if (!options_.init.empty()) {
+            take_init();
+            return;
+        }
+        const GridPoints part = to_grid(rows, count, grid, memory_, interrupt_);
+        search(part.view(), grid.scale);
+        for (std::size_t i = 0; i < model_.centres.size(); ++i)
+            model_.centres[i] = model_.centres[i] / grid.scale + origin_[i % d_];
+    }
+
+    void take_init() {
+        model_.centres.assign(k_ * d_, 0.0);
+        for (std::size_t c = 0; c < k_; ++c) {
+            double* centre = &model_.centres[c * d_];
+            space().transform(options_.init.data() + c * d_,
+                              [centre](std::size_t f, double value) { centre[f] = value + 0.0; });
+        }
+        note({});
+        movement_ = 2 * tolerance(spread_.weight) * assessed().inertia;
+    }
+
+    // Iterates over all points from the centres found; those stay as they are when nothing moves them.
+    void go_on(WeightedPoints<float> points, const Grid& grid) {
+        Vector<double> start(model_.centres.size(), 0.0, memory_);
+        for (std::size_t i = 0; i < start.size(); ++i)
+            start[i] = (model_.centres[i] - origin_[i % d_]) * grid.scale;
+        const double length = options_.measure == Measure::kCosine ? grid.scale : 0;
+        Lloyd<float> lloyd(points, k_, length, memory_, interrupt_);
+        lloyd.set_centres(start.data());
+        const LloydOutcome outcome = lloyd.iterate(options_.max_iter, movement_ * grid.scale * grid.scale);
+        add_outcome(outcome);
+        if (outcome.iterations == 1 && outcome.converged)
+            return;
+        for (std::size_t i = 0; i < start.size(); ++i)
+            model_.centres[i] = static_cast<double>(lloyd.centres()[i]) / grid.scale + origin_[i % d_];
+    }
+
+    void add_outcome(const LloydOutcome& outcome) {
+        model_.facts.iterations += outcome.iterations;
+        model_.facts.relocated += outcome.relocated;
+        model_.facts.converged = outcome.converged;
+    }
+
+    void find_double(const DistinctRows& rows) {
+        const WeightedPoints<double> points = {rows.points, rows.weights};
+        if (options_.init.empty())
+            search(points, 1);
+        else
+            take_init();
+        rounding_ = 0;
+        // Sums made afresh, and for halving the iterations that put each row to its nearest centre.
+        const double length = options_.measure == Measure::kCosine ? 1 : 0;
+        Lloyd<double> lloyd(points, k_, length, memory_, interrupt_);
+        lloyd.set_centres(model_.centres.data());
+        const LloydOutcome outcome = lloyd.iterate(options_.max_iter, movement_);
+        if (!options_.init.empty() || options_.algorithm == Algorithm::kBisecting)
+            add_outcome(outcome);
+        if (outcome.iterations > 1 || !outcome.converged)
+            model_.centres.assign(lloyd.centres().begin(), lloyd.centres().end());
+    }
+
+    // ---- bounds on sizes
+
+    void keep_bounds(const DistinctRows& rows) {
+        const SizeBounds bounds = {options_.min_size, options_.max_size};
+        const ConstrainedClusters result = constrain_sizes(
+            rows, {model_.centres.data(), model_.centres.size()}, bounds, memory_, interrupt_);
+        model_.centres.assign(result.centres.begin(), result.centres.end());
+        model_.offset.assign(result.offsets.begin(), result.offsets.end());
+        model_.facts.constrained = result.satisfied;
+        model_.facts.converged = result.stable;
+    }
+
+    // ---- k-prototypes
+
+    void train_prototypes() {
+        const DistinctRows rows = collapsed(*rows_);
+        check_distinct(rows.points.size());
+        model_.facts.distinct_rows = static_cast<std::int64_t>(rows.points.size());
+        PrototypesOptions options;
+        options.k = options_.k;
+        options.n_init = options_.n_init;
+        options.max_iter = options_.max_iter;
+        options.tol = model_.facts.options.tol * spread_.total_ss / spread_.weight / static_cast<double>(d_);
+        options.gamma = options_.gamma;
+        options.seed = options_.seed;
+        const Prototypes found =
+            clustering::train_prototypes(rows, options_.groups, options, memory_, interrupt_);
+        model_.groups.assign(found.groups.begin(), found.groups.end());
+        model_.centres.assign(found.centres.begin(), found.centres.end());
+        model_.facts.options.gamma = found.gamma;
+        note({found.iterations, found.relocated, found.converged});
+        model_.facts.total_ss = cost_of_one();
+        if (!std::isfinite(model_.facts.total_ss))
+            throw Error(Errc::kOutOfRange,
+                        "the rows are too far from each other for their distances to be computed", {},
+                        "Use a smaller \"gamma\".");
+        finish();
+    }
+
+    // What a single cluster of all rows would cost.
+    double cost_of_one() {
+        const Centres one = {{spread_.mean.data(), d_},
+                             {},
+                             {model_.groups.data(), model_.groups.size()},
+                             model_.facts.options.gamma,
+                             true};
+        RowBlocks all = blocks(gathered_.rows);
+        return assess(all, space(), one, spread_, memory_, interrupt_).inertia;
     }
 
     // ---- result
 
-    // One exact step from the centres found, then sizes and sums from the nearest centre of every row: what
-    // scoring the same rows with the model gives.
-    void finish(const Vector<double>& centres) {
-        Lloyd<double> lloyd({data_.points, data_.weights}, k_, memory_, interrupt_);
-        lloyd.set_centres(centres.data());
-        double movement = 0;
-        lloyd.step(model_.facts.relocated, movement);
-        model_.centres.assign(lloyd.centres().begin(), lloyd.centres().end());
-        collect(lloyd);
-        // Rows as near to two centres go to the lower number, so what was collected holds for one numbering
-        // only.
-        for (int pass = 0; pass < 2 && order_by_size(); ++pass) {
-            lloyd.set_centres(model_.centres.data());
-            collect(lloyd);
-        }
+    bool has_offsets() const {
+        return std::any_of(model_.offset.begin(), model_.offset.end(), [](double x) { return x != 0; });
     }
 
-    // Numbers the clusters from the largest, ties by centre; false when they already were.
-    bool order_by_size() {
+    // Sizes and sums from the nearest centre of every row: what scoring the same rows with the model gives.
+    void finish() {
+        Assessment assessment = assessed();
+        // Rows as near to two clusters go to the lower number, so what was found holds for one numbering
+        // only.
+        for (int pass = 0; pass < 2 && number(assessment) && assessment.ties; ++pass)
+            assessment = assessed();
+        model_.within_ss.swap(assessment.within_ss);
+        model_.radius.swap(assessment.radius);
+        model_.scatter.swap(assessment.scatter);
+        model_.silhouette.swap(assessment.silhouette);
+        model_.weight.swap(assessment.weight);
+        model_.sizes.swap(assessment.sizes);
+        model_.facts.inertia = assessment.inertia;
+    }
+
+    Assessment assessed() {
+        RowBlocks all = blocks(gathered_.rows);
+        const Centres centres = {
+            {model_.centres.data(), model_.centres.size()},
+            has_offsets() ? std::span<const double>(model_.offset.data(), k_) : std::span<const double>(),
+            {model_.groups.data(), model_.groups.size()},
+            model_.facts.options.gamma,
+            options_.algorithm == Algorithm::kPrototypes};
+        return assess(all, space(), centres, spread_, memory_, interrupt_);
+    }
+
+    // Orders the clusters; false when they already were in order.
+    bool number(Assessment& assessment) {
+        if (!options_.init.empty() && options_.order_by == 0)
+            return false;
         Vector<std::size_t> order(k_, std::size_t{0}, memory_);
         std::iota(order.begin(), order.end(), std::size_t{0});
-        const double* centres = model_.centres.data();
-        std::sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) {
-            if (model_.sizes[a] != model_.sizes[b])
-                return model_.sizes[a] > model_.sizes[b];
-            return std::lexicographical_compare(centres + a * d_, centres + (a + 1) * d_, centres + b * d_,
-                                                centres + (b + 1) * d_);
-        });
+        std::sort(order.begin(), order.end(),
+                  [&](std::size_t a, std::size_t b) { return comes_first(a, b, assessment); });
         if (std::is_sorted(order.begin(), order.end()))
             return false;
-        Vector<double> ordered(k_ * d_, 0.0, memory_);
-        for (std::size_t c = 0; c < k_; ++c)
-            std::copy_n(centres + order[c] * d_, d_, ordered.data() + c * d_);
-        model_.centres.swap(ordered);
+        reorder(model_.centres, order, d_);
+        reorder(model_.offset, order, 1);
+        reorder(assessment.within_ss, order, 1);
+        reorder(assessment.radius, order, 1);
+        reorder(assessment.scatter, order, 1);
+        reorder(assessment.silhouette, order, 1);
+        reorder(assessment.weight, order, 1);
+        reorder(assessment.sizes, order, 1);
         return true;
     }
 
-    void collect(Lloyd<double>& lloyd) {
-        model_.within_ss.assign(k_, 0.0);
-        model_.radius.assign(k_, 0.0);
-        model_.sizes.assign(k_, std::int64_t{0});
-        lloyd.for_each_nearest([&](std::size_t i, std::int32_t label, double distance) {
-            const auto c = static_cast<std::size_t>(label);
-            model_.within_ss[c] += data_.weights[i] * distance;
-            model_.radius[c] = std::max(model_.radius[c], distance);
-            model_.sizes[c] += static_cast<std::int64_t>(data_.weights[i]);
-        });
-        for (double& radius : model_.radius)
-            radius = std::sqrt(radius);
-        model_.facts.inertia = std::accumulate(model_.within_ss.begin(), model_.within_ss.end(), 0.0);
+    // By the feature that was asked for, then by weight (largest first), then by centre.
+    bool comes_first(std::size_t a, std::size_t b, const Assessment& assessment) const {
+        const double* first = &model_.centres[a * d_];
+        const double* second = &model_.centres[b * d_];
+        if (options_.order_by != 0) {
+            const auto f = static_cast<std::size_t>(std::abs(options_.order_by) - 1);
+            if (first[f] != second[f])
+                return (first[f] < second[f]) == (options_.order_by > 0);
+        }
+        if (assessment.weight[a] != assessment.weight[b])
+            return assessment.weight[a] > assessment.weight[b];
+        return std::lexicographical_compare(first, first + d_, second, second + d_);
     }
 
+    template <typename T>
+    void reorder(Vector<T>& values, const Vector<std::size_t>& order, std::size_t width) const {
+        Vector<T> ordered(values.size(), T(0), memory_);
+        for (std::size_t c = 0; c < order.size(); ++c)
+            std::copy_n(values.data() + order[c] * width, width, ordered.data() + c * width);
+        values.swap(ordered);
+    }
+
+    const GatheredRows& gathered_;
     const KmeansOptions& options_;
+    std::uint64_t budget_;
     MemoryResource* memory_;
     Interrupt& interrupt_;
-    WorkMeter meter_;
-    DistinctRows data_;  // standardized in place
     std::size_t k_;
     std::size_t d_;
     TrainedKmeans model_;
-    Vector<double> mean_;  // in the space of distances
+    Spread spread_;          // of all rows, in the space of distances
+    Vector<double> origin_;  // of the grid
+    std::optional<RowSample> own_;
+    std::optional<RowTable> rows_;  // those that centres are made of
+    std::uint64_t divisor_ = 1;
+    bool swaps_ = false;
+    double movement_ = 0;  // of all centres, squared: what ends the iterations over all rows
     double rounding_ = 0;  // sum of weight * squared rounding error of single precision
 };
 
 }  // namespace
 
+ClusteringParts TrainedKmeans::parts() const {
+    const auto view = [](const auto& values) { return std::span(values.data(), values.size()); };
+    TrainingFacts all = facts;
+    all.options.groups = view(groups);
+    return {all,
+            view(shift),
+            view(scale),
+            view(centres),
+            view(within_ss),
+            view(radius),
+            view(scatter),
+            view(silhouette),
+            view(offset),
+            view(weight),
+            view(sizes),
+            {},
+            {}};
+}
+
 Bill price_kmeans(std::uint64_t rows, std::size_t dimensions, const KmeansOptions& options) {
-    const auto k = static_cast<std::size_t>(options.k);
     Bill bill;
-    price_distinct_rows(bill, rows, dimensions);
-    Lloyd<double>::price(bill, rows, dimensions, k);
-    if (is_large(rows, dimensions))
-        bill.add((rows + kLanes) * dimensions, sizeof(float));
+    price_model(bill, rows, dimensions, options);
+    if (can_stream(rows, dimensions, options))
+        price_streamed(bill, rows, dimensions, options);
     else
-        bill.add(rows, 2 * sizeof(double) + sizeof(std::size_t));  // the swap search
-    bill.add(k, 4 * dimensions * sizeof(double));
+        price_collapsed(bill, rows, dimensions, options);
     return bill;
 }
 
-TrainedKmeans train_kmeans(const RowStore& rows, std::int64_t skipped, const KmeansOptions& options,
+TrainedKmeans train_kmeans(const GatheredRows& gathered, const KmeansOptions& options, std::uint64_t budget,
                            MemoryResource* memory, Interrupt& interrupt) {
     validate(options);
-    return Trainer(rows, skipped, options, memory, interrupt).train();
+    return Trainer(gathered, options, budget, memory, interrupt).train();
 }
 
 }  // namespace seg::core::clustering

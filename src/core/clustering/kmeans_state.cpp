@@ -1,5 +1,7 @@
 #include "core/clustering/kmeans_state.hpp"
 
+#include <algorithm>
+#include <bit>
 #include <cmath>
 
 #include "core/base/codec.hpp"
@@ -9,159 +11,443 @@ namespace {
 
 constexpr std::uint8_t kMagic = 'k';
 constexpr std::uint8_t kVersion = 1;
+constexpr std::uint8_t kWeightedFlag = 1;
+constexpr std::uint8_t kCountsFlag = 2;
+constexpr std::uint64_t kFewestRows = 32;  // kept whatever the limit says
 constexpr double kLargestFeature = 1e140;
+constexpr double kLargestWeight = 1e12;
+constexpr double kLeastWeight = 1e-12;  // other than 0
 constexpr const char* kTypeName = "segment.kmeans_state";
 
 struct Header {
-    KmeansOptions options;
+    GatheringOptions options;  // groups and init are views of the body
     std::int32_t dimensions;
     std::int64_t rows;
+    std::int64_t seen;
     std::int64_t skipped;
+    std::uint64_t divisor;
+    bool counts;
 };
 
-Header read_header(Reader& reader) {
-    Header header;
+template <typename Value>
+Value read_choice(Reader& reader, Value last, const char* what) {
+    const auto choice = reader.get<std::uint8_t>();
+    reader.require(choice <= static_cast<std::uint8_t>(last), what);
+    return static_cast<Value>(choice);
+}
+
+void read_numbers(Reader& reader, Header& header) {
+    KmeansOptions& options = header.options.kmeans;
     reader.require(reader.get<std::uint8_t>() == kMagic, "wrong magic");
     reader.require(reader.get<std::uint8_t>() == kVersion, "unknown version");
-    const auto standardize = reader.get<std::uint8_t>();
-    reader.require(standardize <= static_cast<std::uint8_t>(Standardize::kZscore), "unknown standardize");
-    header.options.standardize = static_cast<Standardize>(standardize);
-    reader.require(reader.get<std::uint8_t>() == 0, "reserved byte is set");
-    header.options.k = reader.get<std::int32_t>();
+    options.standardize = read_choice(reader, Standardize::kMinmax, "unknown standardize");
+    options.algorithm = read_choice(reader, Algorithm::kPrototypes, "unknown algorithm");
+    options.k = reader.get<std::int32_t>();
     header.dimensions = reader.get<std::int32_t>();
     header.rows = reader.get<std::int64_t>();
+    header.seen = reader.get<std::int64_t>();
     header.skipped = reader.get<std::int64_t>();
-    header.options.seed = reader.get<std::int64_t>();
-    header.options.n_init = reader.get<std::int32_t>();
-    header.options.max_iter = reader.get<std::int32_t>();
-    header.options.tol = reader.get<double>();
+    options.seed = reader.get<std::int64_t>();
+    options.n_init = reader.get<std::int32_t>();
+    options.max_iter = reader.get<std::int32_t>();
+    options.tol = reader.get<double>();
+    options.gamma = reader.get<double>();
+    options.min_size = reader.get<std::int64_t>();
+    options.max_size = reader.get<std::int64_t>();
+    header.options.limit = reader.get<std::uint64_t>();
+    header.divisor = reader.get<std::uint64_t>();
+    options.order_by = reader.get<std::int32_t>();
+    options.measure = read_choice(reader, Measure::kCosine, "unknown measure");
+    const auto flags = reader.get<std::uint8_t>();
+    reader.require((flags & ~(kWeightedFlag | kCountsFlag)) == 0, "unknown flags");
+    options.weighted = (flags & kWeightedFlag) != 0;
+    header.counts = (flags & kCountsFlag) != 0;
+    reader.require(reader.get<std::uint16_t>() == 0, "reserved bytes are set");
+}
+
+// A part of the body that can be read where it is: everything before it takes a multiple of 8 bytes, less the
+// slot, and values come in with that alignment.
+template <typename T>
+std::span<const T> read_array(Reader& reader, std::int64_t count, const char* what) {
+    reader.require(count >= 0 && static_cast<std::uint64_t>(count) <= reader.left() / sizeof(T), what);
+    const std::span<const std::byte> bytes = reader.take(static_cast<std::size_t>(count) * sizeof(T));
+    return {reinterpret_cast<const T*>(bytes.data()), static_cast<std::size_t>(count)};
+}
+
+std::size_t row_width(const Header& header) {
+    return static_cast<std::size_t>(header.dimensions) + (header.options.kmeans.weighted ? 1 : 0);
+}
+
+void check_header(const Header& header, const Reader& reader) {
     try {
-        validate(header.options);
+        validate(header.options.kmeans);
+        if (header.dimensions > 0)
+            validate(header.options.kmeans, static_cast<std::size_t>(header.dimensions));
     } catch (const Error& error) {
         reader.fail(error.what());
     }
     reader.require(header.dimensions >= 0 && header.dimensions <= kMaxDimensions, "dimensions out of range");
-    reader.require(header.rows >= 0 && header.skipped >= 0, "negative count");
-    reader.require((header.rows == 0) == (header.dimensions == 0), "rows without dimensions");
-    const std::uint64_t row_bytes = static_cast<std::uint64_t>(header.dimensions) * sizeof(double);
+    reader.require(header.rows >= 0 && header.seen >= header.rows && header.skipped >= 0,
+                   "counts of rows out of range");
+    reader.require((header.seen == 0) == (header.dimensions == 0), "rows without dimensions");
+    reader.require(std::has_single_bit(header.divisor), "divisor is not a power of two");
+    const std::uint64_t row_bytes = 8 * (row_width(header) + (header.counts ? 1 : 0));
     reader.require(header.rows == 0
                        ? reader.left() == 0
                        : reader.left() % row_bytes == 0 &&
                              reader.left() / row_bytes == static_cast<std::uint64_t>(header.rows),
                    "wrong length");
+}
+
+Header read_header(Reader& reader) {
+    Header header;
+    read_numbers(reader, header);
+    const auto groups = reader.get<std::int32_t>();
+    const auto init = reader.get<std::int32_t>();
+    header.options.kmeans.groups = read_array<CategoryGroup>(reader, groups, "groups out of range");
+    header.options.kmeans.init = read_array<double>(reader, init, "centres out of range");
+    for (double value : header.options.kmeans.init)
+        reader.require(std::fabs(value) <= kLargestFeature, "centre out of range");
+    check_header(header, reader);
     return header;
 }
 
-[[noreturn]] void refuse(std::size_t column, double value) {
-    if (std::isfinite(value))
-        throw Error(Errc::kOutOfRange, format("feature %zu is out of range: %g", column + 1, value), {},
+// Names the first feature that cannot be used.
+[[noreturn]] void refuse(std::span<const double> features, std::int64_t row) {
+    const auto unusable = [](double value) { return !(std::fabs(value) <= kLargestFeature); };
+    const auto first = std::find_if(features.begin(), features.end(), unusable);
+    const auto number = static_cast<std::size_t>(first - features.begin()) + 1;
+    const std::string detail =
+        format("Row %lld of those read has %lld such features.", static_cast<long long>(row),
+               static_cast<long long>(std::count_if(features.begin(), features.end(), unusable)));
+    if (std::isfinite(*first))
+        throw Error(Errc::kOutOfRange, format("feature %zu is out of range: %g", number, *first), detail,
                     "Features must lie between -1e140 and 1e140.");
     throw Error(Errc::kBadData,
-                format("feature %zu is not a finite number: %s", column + 1, nonfinite_name(value)));
+                format("feature %zu is not a finite number: %s", number, nonfinite_name(*first)), detail);
 }
 
-void check_values(std::span<const double> features) {
+void check_values(std::span<const double> features, std::int64_t row) {
     bool fine = true;  // one test a row, so that the loop has no branch
     for (double value : features)
         fine &= std::fabs(value) <= kLargestFeature;
-    if (fine)
-        return;
-    for (std::size_t j = 0; j < features.size(); ++j)
-        if (!(std::fabs(features[j]) <= kLargestFeature))
-            refuse(j, features[j]);
+    if (!fine)
+        refuse(features, row);
+}
+
+void check_weight(double weight) {
+    if (!std::isfinite(weight) || weight < 0)
+        throw Error(Errc::kBadData,
+                    std::isfinite(weight)
+                        ? format("a weight must not be negative, as %g is", weight)
+                        : format("a weight is not a finite number: %s", nonfinite_name(weight)));
+    if (weight > kLargestWeight || (weight > 0 && weight < kLeastWeight))
+        throw Error(Errc::kOutOfRange, format("a weight is out of range: %g", weight), {},
+                    "Weights must be 0, or lie between 1e-12 and 1e12.");
 }
 
 }  // namespace
 
-KmeansOptions KmeansState::read_options(std::span<const std::byte> body, Interrupt& interrupt) {
+KmeansState::KmeansState(MemoryResource* memory, const GatheringOptions& options)
+    : options_(options),
+      rows_(memory),
+      counts_(memory),
+      groups_(options.kmeans.groups.begin(), options.kmeans.groups.end(), memory),
+      init_(options.kmeans.init.begin(), options.kmeans.init.end(), memory),
+      weighted_row_(memory) {
+    options_.kmeans.groups = {groups_.data(), groups_.size()};
+    options_.kmeans.init = {init_.data(), init_.size()};
+}
+
+GatheringOptions KmeansState::read_options(std::span<const std::byte> body, Interrupt& interrupt) {
     Reader reader(body, kTypeName);
     const Header header = read_header(reader);
     WorkMeter meter(interrupt);
-    for (std::int64_t i = 0; i < header.rows * header.dimensions; ++i) {
-        reader.require(std::fabs(reader.get<double>()) <= kLargestFeature, "feature out of range");
-        meter.done(1);
+    for (std::int64_t i = 0; i < header.rows; ++i) {
+        for (std::int32_t f = 0; f < header.dimensions; ++f)
+            reader.require(std::fabs(reader.get<double>()) <= kLargestFeature, "feature out of range");
+        if (header.options.kmeans.weighted) {
+            const double weight = reader.get<double>();
+            reader.require(weight >= kLeastWeight && weight <= kLargestWeight, "weight out of range");
+        }
+        meter.done(work_of_row(row_width(header)));
     }
+    std::int64_t left = header.seen;
+    for (std::int64_t i = 0; i < (header.counts ? header.rows : 0); ++i) {
+        const auto count = reader.get<std::int64_t>();
+        reader.require(count >= 1 && count <= left, "counts do not fit the rows");
+        left -= count;
+    }
+    reader.expect_end();
     return header.options;
 }
 
-void KmeansState::add_skipped(std::int64_t more) {
-    if (__builtin_add_overflow(skipped_, more, &skipped_))
-        throw Error(Errc::kOutOfRange, "number of skipped rows is out of range");
+void KmeansState::add_counts(std::int64_t seen, std::int64_t skipped) {
+    if (__builtin_add_overflow(seen_, seen, &seen_) || __builtin_add_overflow(skipped_, skipped, &skipped_))
+        throw Error(Errc::kOutOfRange, "number of rows is out of range");
 }
 
-void KmeansState::add(std::span<const double> features) {
-    if (rows_.size() == 0) {
-        if (features.empty() || features.size() > static_cast<std::size_t>(kMaxDimensions))
-            throw Error(Errc::kArrayShape, format("number of features must be between 1 and %d, not %zu",
-                                                  kMaxDimensions, features.size()));
-        rows_.set_width(features.size());
-    } else if (features.size() != rows_.width()) {
-        throw Error(Errc::kArrayShape, format("a row has %zu features where earlier rows have %zu",
-                                              features.size(), rows_.width()));
-    }
-    check_values(features);
-    rows_.append(features.data());
+void KmeansState::set_dimensions(std::size_t dimensions) {
+    if (dimensions < 1 || dimensions > static_cast<std::size_t>(kMaxDimensions))
+        throw Error(Errc::kArrayShape, format("number of features must be between 1 and %d, not %zu",
+                                              kMaxDimensions, dimensions));
+    validate(options_.kmeans, dimensions);
+    rows_.set_width(dimensions + (options_.kmeans.weighted ? 1 : 0));
+    weighted_row_.assign(rows_.width(), 0.0);
 }
+
+void KmeansState::add(std::span<const double> features, double weight, Interrupt& interrupt) {
+    if (rows_.width() == 0)
+        set_dimensions(features.size());
+    else if (features.size() != dimensions())
+        throw Error(
+            Errc::kArrayShape,
+            format("a row has %zu features where earlier rows have %zu", features.size(), dimensions()),
+            format("It is row %lld of those read.", static_cast<long long>(seen_ + skipped_ + 1)));
+    check_values(features, seen_ + skipped_ + 1);
+    const double* row = features.data();
+    if (options_.kmeans.weighted) {
+        check_weight(weight);
+        if (weight == 0) {
+            skip();
+            return;
+        }
+        std::copy(features.begin(), features.end(), weighted_row_.begin());
+        weighted_row_.back() = weight;
+        row = weighted_row_.data();
+    }
+    append(row, 1, interrupt);
+    ++seen_;
+}
+
+void KmeansState::append(const double* row, std::int64_t count, Interrupt& interrupt) {
+    if (!is_kept(row))
+        return;
+    if (rows_.size() >= most_rows())
+        make_room(interrupt);
+    for (;;) {
+        // The half that has to go may include this row.
+        if (!is_kept(row))
+            return;
+        try {
+            store(row, count);
+            return;
+        } catch (const Error& error) {
+            // Other states have the memory that this one may take by its own limit.
+            if (error.code() != Errc::kTooBig || rows_.size() < 2 * kFewestRows)
+                throw;
+            counts_.resize(counts_.empty() ? 0 : static_cast<std::size_t>(rows_.size()));
+            options_.limit = std::min(options_.limit, bytes_per_row() * rows_.size());
+            thin(interrupt);
+        }
+    }
+}
+
+bool KmeansState::is_kept(const double* row) const {
+    return divisor_ == 1 || is_sampled(content_hash(row, dimensions()), divisor_);
+}
+
+void KmeansState::store(const double* row, std::int64_t count) {
+    if (count > 1 && counts_.empty())
+        counts_.assign(static_cast<std::size_t>(rows_.size()), std::int64_t{1});
+    if (!counts_.empty() || count > 1)
+        counts_.push_back(count);
+    rows_.append(row);
+}
+
+// ---- too many rows
+
+// Rows, their counts, and the index that collapse() needs for a while.
+std::uint64_t KmeansState::bytes_per_row() const {
+    return 8 * rows_.width() + sizeof(std::int64_t) + 2 * sizeof(std::uint32_t);
+}
+
+std::uint64_t KmeansState::most_rows() const {
+    return std::max<std::uint64_t>(options_.limit / 20 * 17 / bytes_per_row(), kFewestRows);
+}
+
+void KmeansState::make_room(Interrupt& interrupt) {
+    if (!options_.kmeans.weighted)
+        collapse(interrupt);
+    // Three quarters, so that collapsing does not come again soon.
+    const std::uint64_t most = options_.kmeans.weighted ? most_rows() - 1 : most_rows() / 4 * 3;
+    while (rows_.size() > most)
+        thin(interrupt);
+}
+
+void KmeansState::settle(Interrupt& interrupt) {
+    if (options_.kmeans.weighted || rows_.width() == 0)
+        return;
+    if (rows_.size() > most_rows() / 4 * 3)
+        make_room(interrupt);
+    // Equal rows must not be what makes training take a sample.
+    else if (price_kmeans(rows_.size(), dimensions(), options_.kmeans).total() > options_.limit)
+        collapse(interrupt);
+}
+
+// Moves a row, and its count, to an earlier place.
+void KmeansState::keep(std::size_t from, std::size_t to) {
+    if (from == to)
+        return;
+    std::copy_n(rows_.row(from), rows_.width(), rows_.row(to));
+    if (!counts_.empty())
+        counts_[to] = counts_[from];
+}
+
+// Collapses if there is memory for the index.
+void KmeansState::collapse(Interrupt& interrupt) {
+    try {
+        collapse_equal_rows(interrupt);
+    } catch (const Error& error) {
+        if (error.code() != Errc::kTooBig)
+            throw;
+    }
+}
+
+void KmeansState::collapse_equal_rows(Interrupt& interrupt) {
+    WorkMeter meter(interrupt);
+    const auto size = static_cast<std::size_t>(rows_.size());
+    MemoryResource* memory = counts_.get_stored_allocator().resource();
+    if (counts_.empty()) {
+        counts_.reserve(static_cast<std::size_t>(most_rows()));
+        counts_.assign(size, std::int64_t{1});
+    }
+    // Open addressing, at most two thirds full; a slot is a row's number + 1.
+    Vector<std::uint32_t> slots(std::max<std::size_t>(size + size / 2, 16), std::uint32_t{0}, memory);
+    std::size_t kept = 0;
+    for (std::size_t i = 0; i < size; ++i) {
+        const double* row = rows_.row(i);
+        auto slot = static_cast<std::size_t>(
+            static_cast<unsigned __int128>(content_hash(row, rows_.width()) * divisor_) * slots.size() >> 64);
+        const auto same = [&](std::uint32_t number) {
+            return std::equal(row, row + rows_.width(), rows_.row(number - 1));
+        };
+        while (slots[slot] != 0 && !same(slots[slot]))
+            slot = slot + 1 == slots.size() ? 0 : slot + 1;
+        if (slots[slot] != 0) {
+            counts_[slots[slot] - 1] += counts_[i];
+        } else {
+            keep(i, kept);
+            slots[slot] = static_cast<std::uint32_t>(++kept);
+        }
+        meter.done(work_of_row(rows_.width()));
+    }
+    rows_.truncate(kept);
+    counts_.resize(kept);
+}
+
+void KmeansState::thin(Interrupt& interrupt) {
+    WorkMeter meter(interrupt);
+    divisor_ *= 2;
+    std::size_t kept = 0;
+    for (std::size_t i = 0; i < rows_.size(); ++i) {
+        if (is_sampled(content_hash(rows_.row(i), dimensions()), divisor_))
+            keep(i, kept++);
+        meter.done(work_of_row(rows_.width()));
+    }
+    rows_.truncate(kept);
+    if (!counts_.empty())
+        counts_.resize(kept);
+}
+
+// ---- merging
 
 void KmeansState::check_mergeable(const KmeansOptions& other_options, std::size_t other_dimensions) {
-    if (!(other_options == options_))
+    if (!(other_options == options_.kmeans))
         throw Error(Errc::kInvalidArgument, "cannot combine k-means states with different options",
-                    format("One has k = %d and seed = %lld, the other k = %d and seed = %lld.", options_.k,
-                           static_cast<long long>(options_.seed), other_options.k,
+                    format("One has k = %d and seed = %lld, the other k = %d and seed = %lld.",
+                           options_.kmeans.k, static_cast<long long>(options_.kmeans.seed), other_options.k,
                            static_cast<long long>(other_options.seed)));
     if (other_dimensions == 0)
         return;
-    if (rows_.size() == 0)
-        rows_.set_width(other_dimensions);
-    if (rows_.width() != other_dimensions)
+    if (rows_.width() == 0)
+        set_dimensions(other_dimensions);
+    if (dimensions() != other_dimensions)
         throw Error(Errc::kArrayShape, format("cannot combine k-means states with %zu and %zu features",
-                                              rows_.width(), other_dimensions));
-}
-
-void KmeansState::append_rows(const double* rows, std::uint64_t count, WorkMeter& meter) {
-    for (std::uint64_t i = 0; i < count; ++i) {
-        rows_.append(rows + i * rows_.width());
-        meter.done(work_of_row(rows_.width()));
-    }
+                                              dimensions(), other_dimensions));
 }
 
 void KmeansState::merge(const KmeansState& other, Interrupt& interrupt) {
-    check_mergeable(other.options_, other.rows_.width());
+    check_mergeable(other.options_.kmeans, other.dimensions());
+    options_.limit = std::min(options_.limit, other.options_.limit);
+    while (divisor_ < other.divisor_)
+        thin(interrupt);
     WorkMeter meter(interrupt);
-    other.rows_.for_each_run(
-        [&](const double* rows, std::uint64_t count) { append_rows(rows, count, meter); });
-    add_skipped(other.skipped_);
+    std::size_t index = 0;
+    other.rows_.for_each_run([&](const double* rows, std::uint64_t count) {
+        for (std::uint64_t i = 0; i < count; ++i, ++index) {
+            append(rows + i * rows_.width(), other.table().count(index), interrupt);
+            meter.done(work_of_row(rows_.width()));
+        }
+    });
+    add_counts(other.seen_, other.skipped_);
 }
 
 void KmeansState::merge_body(std::span<const std::byte> body, Interrupt& interrupt) {
     Reader reader(body, kTypeName);
     const Header header = read_header(reader);
-    check_mergeable(header.options, static_cast<std::size_t>(header.dimensions));
+    check_mergeable(header.options.kmeans, static_cast<std::size_t>(header.dimensions));
+    options_.limit = std::min(options_.limit, header.options.limit);
+    while (divisor_ < header.divisor)
+        thin(interrupt);
     WorkMeter meter(interrupt);
-    append_rows(reinterpret_cast<const double*>(body.data() + (kHeaderSize - kSlot)),
-                static_cast<std::uint64_t>(header.rows), meter);
-    add_skipped(header.skipped);
+    const auto values = read_array<double>(reader, header.rows * static_cast<std::int64_t>(row_width(header)),
+                                           "wrong length");
+    const auto counts = read_array<std::int64_t>(reader, header.counts ? header.rows : 0, "wrong length");
+    for (std::size_t i = 0; i < static_cast<std::size_t>(header.rows); ++i) {
+        append(values.data() + i * rows_.width(), header.counts ? counts[i] : 1, interrupt);
+        meter.done(work_of_row(rows_.width()));
+    }
+    add_counts(header.seen, header.skipped);
+}
+
+// ---- image
+
+std::size_t KmeansState::image_size() const {
+    return kHeaderSize + groups_.size() * sizeof(CategoryGroup) + init_.size() * sizeof(double) +
+           rows_.size() * rows_.width() * sizeof(double) + counts_.size() * sizeof(std::int64_t);
 }
 
 void KmeansState::write_image(std::span<std::byte> image, Interrupt& interrupt) const {
-    WorkMeter meter(interrupt);
+    const KmeansOptions& options = options_.kmeans;
     Writer writer(image.subspan(kSlot));
     writer.put(kMagic);
     writer.put(kVersion);
-    writer.put(static_cast<std::uint8_t>(options_.standardize));
-    writer.put<std::uint8_t>(0);
-    writer.put(options_.k);
-    writer.put(static_cast<std::int32_t>(rows_.width()));
+    writer.put(static_cast<std::uint8_t>(options.standardize));
+    writer.put(static_cast<std::uint8_t>(options.algorithm));
+    writer.put(options.k);
+    writer.put(seen_ == 0 ? std::int32_t{0} : static_cast<std::int32_t>(dimensions()));
     writer.put(static_cast<std::int64_t>(rows_.size()));
+    writer.put(seen_);
     writer.put(skipped_);
-    writer.put(options_.seed);
-    writer.put(options_.n_init);
-    writer.put(options_.max_iter);
-    writer.put(options_.tol);
+    writer.put(options.seed);
+    writer.put(options.n_init);
+    writer.put(options.max_iter);
+    writer.put(options.tol);
+    writer.put(options.gamma);
+    writer.put(options.min_size);
+    writer.put(options.max_size);
+    writer.put(options_.limit);
+    writer.put(divisor_);
+    writer.put(options.order_by);
+    writer.put(static_cast<std::uint8_t>(options.measure));
+    writer.put(static_cast<std::uint8_t>((options.weighted ? kWeightedFlag : 0) |
+                                         (counts_.empty() ? 0 : kCountsFlag)));
+    writer.put<std::uint16_t>(0);
+    writer.put(static_cast<std::int32_t>(groups_.size()));
+    writer.put(static_cast<std::int32_t>(init_.size()));
+    for (const CategoryGroup& group : groups_) {
+        writer.put(group.first);
+        writer.put(group.count);
+        writer.put(group.mismatch_cost);
+    }
+    writer.put_all(std::span<const double>(init_.data(), init_.size()));
+    WorkMeter meter(interrupt);
     rows_.for_each_run([&](const double* rows, std::uint64_t count) {
         writer.put_all(std::span<const double>(rows, count * rows_.width()));
         meter.done(count * work_of_row(rows_.width()));
     });
+    writer.put_all(std::span<const std::int64_t>(counts_.data(), counts_.size()));
 }
 
 }  // namespace seg::core::clustering

@@ -7,15 +7,18 @@
 namespace seg::core::clustering {
 
 template <typename T>
-Lloyd<T>::Lloyd(WeightedPoints<T> data, std::size_t k, MemoryResource* memory, Interrupt& interrupt)
+Lloyd<T>::Lloyd(WeightedPoints<T> data, std::size_t k, double length, MemoryResource* memory,
+                Interrupt& interrupt)
     : points_(data.points),
       weights_(data.weights),
       kernels_(kernels<T>()),
       k_(k),
       d_(data.points.dimensions()),
+      length_(length),
       memory_(memory),
       meter_(interrupt),
       centres_(k * d_, T(0), memory),
+      next_(k * d_, T(0), memory),
       labels_(points_.size(), -1, memory),
       sums_(k * d_, 0.0, memory),
       weight_of_(k, 0.0, memory),
@@ -27,7 +30,7 @@ Lloyd<T>::Lloyd(WeightedPoints<T> data, std::size_t k, MemoryResource* memory, I
 template <typename T>
 void Lloyd<T>::price(Bill& bill, std::uint64_t rows, std::size_t dimensions, std::size_t k) {
     bill.add(rows + kLanes, 2 * sizeof(T) + sizeof(std::int32_t) + 1 + 1);
-    bill.add(k, (dimensions + 3) * (sizeof(T) + sizeof(double)));
+    bill.add(k, (dimensions + 3) * (2 * sizeof(T) + sizeof(double)));
 }
 
 // Blocks that stay in cache and are cheap enough to be one unit of work between polls.
@@ -144,7 +147,7 @@ void Lloyd<T>::add_seed(std::size_t cluster, std::size_t point) {
 }
 
 template <typename T>
-void Lloyd<T>::seed(Random& random) {
+double Lloyd<T>::seed(Random& random) {
     forget_assignment();
     const auto trials = static_cast<std::size_t>(2.0 + std::log(static_cast<double>(k_)));
     distances_.assign(points_.block_count() * kLanes, std::numeric_limits<T>::max());
@@ -164,6 +167,7 @@ void Lloyd<T>::seed(Random& random) {
             add_seed(c, unused_point());
         }
     }
+    return lower(k_ - 1);
 }
 
 // ---- iteration
@@ -238,38 +242,48 @@ std::int32_t Lloyd<T>::relocate_empty() {
     return empty;
 }
 
-// Returns the squared movement of all centres together.
+// Works out where the centres would move; returns the squared movement of all of them together.
 template <typename T>
-double Lloyd<T>::update_centres() {
+double Lloyd<T>::propose() {
     double movement = 0;
     for (std::size_t c = 0; c < k_; ++c) {
-        for (std::size_t f = 0; f < d_; ++f) {
-            const T mean = static_cast<T>(sums_[c * d_ + f] / weight_of_[c]);
-            const double difference = static_cast<double>(mean) - static_cast<double>(centres_[c * d_ + f]);
+        for (std::size_t f = 0; f < d_; ++f)
+            next_[c * d_ + f] = static_cast<T>(sums_[c * d_ + f] / weight_of_[c]);
+        if (length_ != 0)
+            bring_to_length(c);
+        for (std::size_t i = c * d_; i < (c + 1) * d_; ++i) {
+            const double difference = static_cast<double>(next_[i]) - static_cast<double>(centres_[i]);
             movement += difference * difference;
-            centres_[c * d_ + f] = mean;
         }
     }
     return movement;
 }
 
 template <typename T>
-std::size_t Lloyd<T>::step(std::int32_t& relocated, double& movement) {
-    const std::size_t moved = reassign();
-    const std::int32_t now_relocated = relocate_empty();
-    relocated += now_relocated;
-    movement = update_centres();
-    return moved + static_cast<std::size_t>(now_relocated);
+void Lloyd<T>::bring_to_length(std::size_t cluster) {
+    double squares = 0;
+    for (std::size_t i = cluster * d_; i < (cluster + 1) * d_; ++i)
+        squares += sums_[i] * sums_[i];
+    const double sum_length = std::sqrt(squares);
+    for (std::size_t i = cluster * d_; i < (cluster + 1) * d_; ++i) {
+        // Rows that point everywhere have no direction in common: the centre stays.
+        next_[i] = sum_length > 0 ? static_cast<T>(sums_[i] / sum_length * length_) : centres_[i];
+    }
 }
 
 template <typename T>
 LloydOutcome Lloyd<T>::iterate(std::int32_t max_iter, double tol) {
     LloydOutcome outcome;
-    while (outcome.iterations < max_iter && !outcome.converged) {
-        double movement = 0;
-        const std::size_t moved = step(outcome.relocated, movement);
+    while (outcome.iterations < max_iter) {
+        const std::size_t moved = reassign();
+        const std::int32_t relocated = relocate_empty();
+        const double movement = propose();
         ++outcome.iterations;
-        outcome.converged = moved == 0 || movement <= tol;
+        outcome.relocated += relocated;
+        outcome.converged = relocated == 0 && (moved == 0 || movement <= tol);
+        if (outcome.converged)
+            break;
+        centres_.swap(next_);
     }
     return outcome;
 }

@@ -26,18 +26,16 @@ struct LloydOutcome {
 template <typename T>
 class Lloyd {
   public:
-    Lloyd(WeightedPoints<T> data, std::size_t k, MemoryResource* memory, Interrupt& interrupt);
+    // length: what centres are brought to after each step, for rows that all have it; 0 leaves them.
+    Lloyd(WeightedPoints<T> data, std::size_t k, double length, MemoryResource* memory, Interrupt& interrupt);
 
-    // Chooses k different points as centres: greedy k-means++.
-    void seed(Random& random);
+    // Chooses k different points as centres: greedy k-means++. Returns the inertia they leave.
+    double seed(Random& random);
     void set_centres(const double* centres);
 
-    // Iterates until no row changes its cluster, the centres' squared movement is at most tol, or max_iter.
+    // Iterates until no row changes its cluster, the centres' squared movement would be at most tol, or
+    // max_iter. A step within tol is not made: who starts at the centres found stays there.
     LloydOutcome iterate(std::int32_t max_iter, double tol);
-
-    // One step: assign each row, give empty clusters a row, move the centres to the means. Returns how many
-    // rows changed cluster.
-    std::size_t step(std::int32_t& relocated, double& movement);
 
     // Visits every point with its nearest centre: visit(index, label, squared distance).
     template <typename Visit>
@@ -74,17 +72,20 @@ class Lloyd {
     std::size_t reassign();
     void move(std::size_t point, std::int32_t from, std::int32_t to);
     std::int32_t relocate_empty();
-    double update_centres();
+    double propose();
+    void bring_to_length(std::size_t cluster);
 
     const Blocks<T>& points_;
     const Vector<T>& weights_;
     const Kernels<T>& kernels_;
     std::size_t k_;
     std::size_t d_;
+    double length_;
     MemoryResource* memory_;
     WorkMeter meter_;
 
     Vector<T> centres_;            // k x d
+    Vector<T> next_;               // k x d: where the centres would move
     Vector<std::int32_t> labels_;  // a point's cluster, -1 before the first assignment
     Vector<double> sums_;          // k x d: sum of weight * point of the cluster
     Vector<double> weight_of_;     // k: sum of weights

@@ -120,7 +120,7 @@ struct ScaledRows {
 };
 
 ScaledRows scaled_rows(const RowStore& store, MemoryResource* memory, Interrupt& interrupt) {
-    const clustering::DistinctRows distinct = clustering::distinct_rows(store, memory, interrupt);
+    const clustering::DistinctRows distinct = clustering::distinct_rows({store, {}}, memory, interrupt);
     const std::size_t count = distinct.points.size();
     WorkMeter meter(interrupt);
     ScaledRows result{Vector<PurchaseRow>(memory)};
@@ -219,7 +219,7 @@ struct ScaledValues {
 };
 
 ScaledValues scaled_values(const RowStore& store, MemoryResource* memory, Interrupt& interrupt) {
-    const clustering::DistinctRows distinct = clustering::distinct_rows(store, memory, interrupt);
+    const clustering::DistinctRows distinct = clustering::distinct_rows({store, {}}, memory, interrupt);
     const std::size_t count = distinct.points.size();
     WorkMeter meter(interrupt);
     ScaledValues result{Vector<ValueRow>(memory)};

@@ -1,0 +1,18 @@
+// Words for what sets a cluster apart.
+#pragma once
+
+#include "core/clustering/clustering.hpp"
+
+namespace seg::core::clustering {
+
+// Appends the name of a feature: of the model's preparation ("age", "city = Berlin", "age is null"), or
+// "feature 3".
+void append_feature_name(const ClusteringView& model, std::int32_t feature, Vector<char>& out);
+
+// Appends a description of the cluster by the features in which its centroid differs most from the mean of
+// all centroids, weighted by their rows: "revenue high, city = Berlin, age low"; "average" when none does.
+// Three at the most; a feature counts when it makes up a tenth of the centroid's squared distance to the
+// mean. O(k * dimensions).
+void append_description(const ClusteringView& model, std::int32_t cluster, Vector<char>& out);
+
+}  // namespace seg::core::clustering

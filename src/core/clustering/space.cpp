@@ -1,0 +1,298 @@
+#include "core/clustering/space.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <utility>
+
+#include "core/base/fixed_sum.hpp"
+
+namespace seg::core::clustering {
+
+RowBlocks::RowBlocks(const RowTable& rows, const Space& space, MemoryResource* memory)
+    : rows_(rows),
+      space_(space),
+      plain_(!space.cosine &&
+             std::all_of(space.shift.begin(), space.shift.end(), [](double x) { return x == 0; }) &&
+             std::all_of(space.scale.begin(), space.scale.end(), [](double x) { return x == 1; })),
+      block_(space.dimensions() * kLanes, 0.0, memory) {}
+
+void RowBlocks::put_row(const double* row, std::size_t lane) {
+    double* to = block_.data() + lane;
+    if (plain_) {
+        for (std::size_t f = 0; f < space_.dimensions(); ++f)
+            to[f * kLanes] = row[f] + 0.0;
+        return;
+    }
+    space_.transform(row, [to](std::size_t f, double value) { to[f * kLanes] = value + 0.0; });
+}
+
+std::size_t RowBlocks::fill(std::size_t first) {
+    const std::size_t lanes = std::min(kLanes, size() - first);
+    // Chunks of the store hold multiples of 16 rows, so a block never spans two.
+    const double* row = rows_.store.row(first);
+    for (std::size_t lane = 0; lane < lanes; ++lane, row += rows_.store.width()) {
+        put_row(row, lane);
+        weights_[lane] = rows_.weight(first + lane, row);
+    }
+    for (std::size_t lane = lanes; lane < kLanes; ++lane) {
+        weights_[lane] = 0;
+        for (std::size_t f = 0; f < dimensions(); ++f)
+            block_[f * kLanes + lane] = block_[f * kLanes + lanes - 1];
+    }
+    return lanes;
+}
+
+namespace {
+
+// Ranges of features over the lanes, and of weights.
+class Ranges {
+  public:
+    Ranges(std::size_t dimensions, MemoryResource* memory)
+        : least_(dimensions * kLanes, 0.0, memory), greatest_(dimensions * kLanes, 0.0, memory) {}
+
+    void take(const double* block, const double* weights) {
+        if (std::exchange(fresh_, false)) {
+            std::copy_n(block, least_.size(), least_.begin());
+            std::copy_n(block, least_.size(), greatest_.begin());
+        }
+        for (std::size_t i = 0; i < least_.size(); ++i) {
+            least_[i] = std::min(least_[i], block[i]);
+            greatest_[i] = std::max(greatest_[i], block[i]);
+        }
+        largest_weight_ = std::max(largest_weight_, *std::max_element(weights, weights + kLanes));
+    }
+    void put(Spread& spread) const {
+        for (std::size_t f = 0; f < spread.least.size(); ++f) {
+            spread.least[f] = *std::min_element(&least_[f * kLanes], &least_[f * kLanes] + kLanes);
+            spread.greatest[f] = *std::max_element(&greatest_[f * kLanes], &greatest_[f * kLanes] + kLanes);
+        }
+        spread.largest_weight = largest_weight_;
+    }
+
+  private:
+    Vector<double> least_;
+    Vector<double> greatest_;
+    double largest_weight_ = 0;
+    bool fresh_ = true;
+};
+
+// Sums over rows of weight, weight * x for each feature, and weight * |x - middle|^2.
+class Moments {
+  public:
+    Moments(const Spread& spread, MemoryResource* memory)
+        : d_(spread.mean.size()),
+          middle_(d_, 0.0, memory),
+          sums_(d_, FixedSum(), memory),
+          units_(memory),
+          weight_unit_(spread.largest_weight),
+          square_unit_(spread.largest_square() * spread.largest_weight) {
+        for (std::size_t f = 0; f < d_; ++f) {
+            middle_[f] = spread.least[f] + (spread.greatest[f] - spread.least[f]) / 2;
+            units_.push_back(FixedSum::Unit(
+                std::max(std::fabs(spread.least[f]), std::fabs(spread.greatest[f])) * spread.largest_weight));
+        }
+    }
+
+    void take(const double* block, std::size_t lanes, const double* weights) {
+        double squares[kLanes] = {};
+        for (std::size_t f = 0; f < d_; ++f) {
+            const double* values = block + f * kLanes;
+            for (std::size_t lane = 0; lane < kLanes; ++lane)
+                squares[lane] += (values[lane] - middle_[f]) * (values[lane] - middle_[f]);
+            for (std::size_t lane = 0; lane < lanes; ++lane)
+                sums_[f].add(weights[lane] * values[lane], units_[f]);
+        }
+        for (std::size_t lane = 0; lane < lanes; ++lane) {
+            weight_.add(weights[lane], weight_unit_);
+            square_.add(weights[lane] * squares[lane], square_unit_);
+        }
+    }
+
+    // False when the middle lies so far from the mean, seen from the rows, that the sum of squares about the
+    // mean is lost in the difference.
+    bool put(Spread& spread) const {
+        spread.weight = weight_.value(weight_unit_);
+        double shifted = 0;
+        for (std::size_t f = 0; f < d_; ++f) {
+            spread.mean[f] =
+                std::clamp(sums_[f].value(units_[f]) / spread.weight, spread.least[f], spread.greatest[f]);
+            shifted += (spread.mean[f] - middle_[f]) * (spread.mean[f] - middle_[f]);
+        }
+        constexpr double kLargestLoss = 100;
+        const double about_middle = square_.value(square_unit_);
+        spread.total_ss = about_middle - shifted * spread.weight;
+        return spread.total_ss * kLargestLoss > about_middle;
+    }
+
+  private:
+    std::size_t d_;
+    Vector<double> middle_;
+    Vector<FixedSum> sums_;
+    Vector<FixedSum::Unit> units_;
+    FixedSum::Unit weight_unit_;
+    FixedSum::Unit square_unit_;
+    FixedSum weight_;
+    FixedSum square_;
+};
+
+double squares_about_mean(RowBlocks& rows, const Spread& spread, WorkMeter& meter) {
+    const std::size_t d = rows.dimensions();
+    WideSum total;
+    rows.for_each_block(meter,
+                        [&](std::size_t, std::size_t lanes, const double* block, const double* weights) {
+                            double squares[kLanes] = {};
+                            for (std::size_t f = 0; f < d; ++f)
+                                for (std::size_t lane = 0; lane < kLanes; ++lane) {
+                                    const double difference = block[f * kLanes + lane] - spread.mean[f];
+                                    squares[lane] += difference * difference;
+                                }
+                            for (std::size_t lane = 0; lane < lanes; ++lane)
+                                total.add(weights[lane] * squares[lane]);
+                        });
+    return total.value();
+}
+
+}  // namespace
+
+Spread measure_spread(RowBlocks& rows, MemoryResource* memory, Interrupt& interrupt) {
+    WorkMeter meter(interrupt);
+    Spread spread(rows.dimensions(), memory);
+    Ranges ranges(rows.dimensions(), memory);
+    rows.for_each_block(meter, [&](std::size_t, std::size_t, const double* block, const double* weights) {
+        ranges.take(block, weights);
+    });
+    ranges.put(spread);
+    Moments moments(spread, memory);
+    rows.for_each_block(meter, [&](std::size_t, std::size_t lanes, const double* block,
+                                   const double* weights) { moments.take(block, lanes, weights); });
+    if (!moments.put(spread))
+        spread.total_ss = squares_about_mean(rows, spread, meter);
+    return spread;
+}
+
+namespace {
+
+// A feature's values in ascending order with their weights, for percentiles.
+class SortedFeature {
+  public:
+    SortedFeature(std::uint64_t rows, MemoryResource* memory) : values_(memory) {
+        values_.reserve(static_cast<std::size_t>(rows));
+    }
+
+    void load(const RowTable& rows, std::size_t feature, WorkMeter& meter) {
+        values_.clear();
+        std::size_t index = 0;
+        rows.store.for_each_run([&](const double* run, std::uint64_t count) {
+            for (std::uint64_t i = 0; i < count; ++i, ++index) {
+                const double* row = run + i * rows.store.width();
+                values_.push_back({row[feature] + 0.0, rows.weight(index, row)});
+                meter.done(1);
+            }
+        });
+        std::sort(values_.begin(), values_.end(), [&meter](const Value& a, const Value& b) {
+            meter.done(1);
+            return a.value != b.value ? a.value < b.value : a.weight < b.weight;
+        });
+    }
+
+    // Interpolated between order statistics; with weights the least value that has the share below it.
+    double percentile(double share, bool weighted) const {
+        if (weighted)
+            return weighted_percentile(share);
+        const double position = share * static_cast<double>(values_.size() - 1);
+        const auto below = static_cast<std::size_t>(position);
+        const auto above = std::min(below + 1, values_.size() - 1);
+        const double fraction = position - static_cast<double>(below);
+        return values_[below].value * (1 - fraction) + values_[above].value * fraction;
+    }
+
+  private:
+    struct Value {
+        double value;
+        double weight;
+    };
+
+    double weighted_percentile(double share) const {
+        double total = 0;
+        for (const Value& value : values_)
+            total += value.weight;
+        double sum = 0;
+        for (const Value& value : values_) {
+            sum += value.weight;
+            if (sum >= share * total)
+                return value.value;
+        }
+        return values_.back().value;
+    }
+
+    Vector<Value> values_;
+};
+
+void fit_zscore(const RowTable& rows, const Spread& spread, Vector<double>& scale, MemoryResource* memory,
+                WorkMeter& meter) {
+    const std::size_t d = scale.size();
+    Vector<FixedSum> sums(d, FixedSum(), memory);
+    Vector<double> ones(d, 1.0, memory);
+    RowBlocks centred(rows, {{spread.mean.data(), d}, {ones.data(), d}, false}, memory);
+    Vector<FixedSum::Unit> units(memory);
+    for (std::size_t f = 0; f < d; ++f) {
+        const double range = spread.greatest[f] - spread.least[f];
+        units.push_back(FixedSum::Unit(range * range * spread.largest_weight));
+    }
+    centred.for_each_block(meter,
+                           [&](std::size_t, std::size_t lanes, const double* block, const double* weights) {
+                               for (std::size_t f = 0; f < d; ++f)
+                                   for (std::size_t lane = 0; lane < lanes; ++lane) {
+                                       const double value = block[f * kLanes + lane];
+                                       sums[f].add(weights[lane] * (value * value), units[f]);
+                                   }
+                           });
+    for (std::size_t f = 0; f < d; ++f) {
+        const double variance = sums[f].value(units[f]) / spread.weight;
+        if (variance > 0)
+            scale[f] = std::sqrt(variance);
+    }
+}
+
+void fit_robust(const RowTable& rows, Vector<double>& shift, Vector<double>& scale, MemoryResource* memory,
+                WorkMeter& meter) {
+    // The interquartile range of a normal distribution is 1.349 standard deviations.
+    constexpr double kNormal = 0.7413;
+    const bool weighted = rows.weighted || !rows.counts.empty();
+    SortedFeature sorted(rows.size(), memory);
+    for (std::size_t f = 0; f < shift.size(); ++f) {
+        sorted.load(rows, f, meter);
+        shift[f] = sorted.percentile(0.5, weighted);
+        const double range = sorted.percentile(0.75, weighted) - sorted.percentile(0.25, weighted);
+        if (range > 0)
+            scale[f] = kNormal * range;
+    }
+}
+
+}  // namespace
+
+void fit_space(const RowTable& rows, const KmeansOptions& options, Vector<double>& shift,
+               Vector<double>& scale, MemoryResource* memory, Interrupt& interrupt) {
+    const std::size_t d = rows.dimensions();
+    shift.assign(d, 0.0);
+    scale.assign(d, 1.0);
+    if (options.standardize == Standardize::kNone)
+        return;
+    WorkMeter meter(interrupt);
+    RowBlocks raw(rows, {{shift.data(), d}, {scale.data(), d}, false}, memory);
+    const Spread spread = measure_spread(raw, memory, interrupt);
+    if (options.standardize == Standardize::kMinmax) {
+        for (std::size_t f = 0; f < d; ++f) {
+            shift[f] = spread.least[f];
+            if (spread.greatest[f] > spread.least[f])
+                scale[f] = spread.greatest[f] - spread.least[f];
+        }
+        return;
+    }
+    shift.assign(spread.mean.begin(), spread.mean.end());
+    fit_zscore(rows, spread, scale, memory, meter);
+    if (options.standardize == Standardize::kRobust)
+        fit_robust(rows, shift, scale, memory, meter);
+}
+
+}  // namespace seg::core::clustering
