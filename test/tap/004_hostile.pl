@@ -67,10 +67,15 @@ my %sane_by_name = (
 	'double precision recency' => q{(ARRAY[0,12,0,3,0,30,0,9,36,0,2,0,1,0,20,0,7,0,31,0])[n]::float8},
 	'double precision t' => '(37 + n * 0.1)::float8',
 	'double precision mean_value' => q{(ARRAY[1,25,1,400,1,14,1,9,12,1,50,1,18,1,27,1,7,1,3,1])[n]::float8},
+	'text model_name' => q{'hostile'::text}, 'name key' => q{'id'::name}, 'name[] features' => q{'{customer,amount}'::name[]},
+	'text algorithm' => q{'kmeans'::text}, 'integer version' => '1',
 	'text unit' => q{'week'::text}, 'text unit_name' => q{'week'::text},
 	'text lines' => q{'SELECT 1'::text}, 'text amount_type' => q{'numeric'::text},
 	'timestamp with time zone from_as_of' => q{'2024-01-10'::timestamptz}, 'timestamp with time zone from_moment' => q{'2024-01-10'::timestamptz},
 	'timestamp with time zone to_as_of' => q{'2024-02-01'::timestamptz}, 'timestamp with time zone to_moment' => q{'2024-02-01'::timestamptz},
+	'integer k_min' => '2', 'integer k_max' => '4', 'integer cluster' => '(n % 3)',
+	'segment.kmeans_quality[] quality' =>
+	  'ARRAY[ROW(2, 1, 0.5, 9, 1, 1, 0.5, 0.1, 1)::segment.kmeans_quality]',
 	'double precision fraction' => '0.5::float8', 'double precision[] points' => q{'{0.5,1}'::float8[]},);
 sub gathering
 {
@@ -92,6 +97,13 @@ my %sane_for_function = (
 	'lifecycle_summary_run text query' => q{'SELECT NULL::text, 0::bigint, 0::float8, 0::bigint, 0::numeric, 0::float8, 0::numeric, 0'::text},
 	'rfm_scored text query' => gathering('customer'), 'rfm_scored_uuid text query' => gathering('customer_uuid'),
 	'rfm_scored_text text query' => gathering('customer_text'),
+	(map { ("$_ jsonb plan" => q{segment.train_plan('hostile'::text, 'hostile.orders'::regclass, '{customer,amount}'::name[], 'kmeans'::text, 2, NULL::text, '{}'::jsonb)}) }
+		'train_run', 'store_model'),
+	(map { my ($function, $key) = @$_; ("$function text query" => qq{'SELECT $key AS key, customer, amount FROM hostile.orders'::text},
+			"$function segment.clustering model" => q{segment.model_get('hostile')}) }
+		[ 'assigned', 'id::bigint' ], [ 'assigned_uuid', 'customer_uuid' ], [ 'assigned_text', 'customer_text' ]),
+	'assign_uuid name key' => q{'customer_uuid'::name}, 'assign_text name key' => q{'customer_text'::name},
+	'assign_query text key_type' => q{'pg_catalog.int8'::text}, 'model_columns segment.clustering model' => q{segment.model_get('hostile')},
 	'lifecycle_stages_uuid name customer' => q{'customer_uuid'::name}, 'lifecycle_stages_uuid name customers_key' => q{'customer_uuid'::name},
 	'lifecycle_stages_text name customer' => q{'customer_text'::name}, 'lifecycle_stages_text name customers_key' => q{'customer_text'::name},);
 
@@ -120,7 +132,10 @@ my %hostile = (
 		'{"tol": 1e400}', '{"tol": null}', '{"standardize": "zscore"}', '{"standardize": "x"}', '{"standardize": {}}',
 		'{"unknown": 1}', '{"seed": [[[[]]]]}', '{"bins": [5, 4]}', '{"bins": 1e9}',
 		'{"method": "nested"}', '{"method": "ntile"}', '{"breaks": []}',
-		'{"method": "fixed", "breaks": {"recency": [1], "frequency": [1], "monetary": [1e400]}}', '{"": ""}', '{"seed": 1, "n_init": 1, "max_iter": 1, "tol": 0}'
+		'{"method": "fixed", "breaks": {"recency": [1], "frequency": [1], "monetary": [1e400]}}', '{"": ""}', '{"init": [[1e308, 1], [2]]}', '{"init": [[1e308, -1e308], [1, 2]]}', '{"categories": [[1, 2147483647]]}',
+		'{"algorithm": "kprototypes", "categories": [[1, 1]], "gamma": 1e308}', '{"measure": "cosine"}', '{"algorithm": "bisecting"}',
+		'{"min_size": 9223372036854775807}', '{"max_size": 1}', '{"order_by": -2147483648}', '{"order_by": 2}',
+		'{"as_of": "infinity"}', '{"columns": {"f1": {"type": "category"}}}', '{"winsorise": [0, 0]}', '{"null": "skip"}', '{"seed": 1, "n_init": 1, "max_iter": 1, "tol": 0}'
 	],
 	'json' => [ map { "'$_'" } 'null', '[]', '{"unknown": 1}' ],
 	'date' => [ grep { !/294000/ } @times ],
@@ -204,6 +219,7 @@ ALTER TABLE hostile.orders ALTER customer TYPE bigint;
 CREATE TABLE hostile.empty (LIKE hostile.orders);
 CREATE VIEW hostile.view AS SELECT * FROM hostile.orders;
 CREATE INDEX index ON hostile.orders (at);
+SELECT segment.train('hostile', 'hostile.orders', '{customer,amount}', k => 2);
 SELECT segment.create_dictionary('hostile_text', 'text'), segment.create_dictionary('hostile_uuid', 'uuid');
 CREATE TABLE hostile.result (function text, statement text, state text, message text);
 CREATE FUNCTION hostile.attempt(statement text, OUT state text, OUT message text) LANGUAGE plpgsql AS $$
