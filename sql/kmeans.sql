@@ -153,8 +153,32 @@ FROM (SELECT segment.kmeans(ARRAY[i % 5, i % 25], 3) AS model FROM generate_seri
 SELECT segment.kmeans(ARRAY[i], 3, '{"max_size": 20000}') FROM generate_series(1, 40000) AS i;
 RESET pg_segment.max_memory;
 
+-- Ties go by content, in large inputs, too: centres that attract nothing take one of many rows as far away.
+SELECT count(DISTINCT model::text) AS models
+FROM (SELECT segment.kmeans(f, 2, '{"init": [[299.5, 299.5], [1e6, 1e6]], "max_iter": 3}') AS model
+      FROM (SELECT salt, ARRAY[i % 600, i / 600] AS f FROM generate_series(0, 359999) AS i, generate_series(0, 1) AS salt
+            ORDER BY salt, i * (1 - 2 * salt)) AS lattice GROUP BY salt) AS q;
+-- A far outlier must not hide the rest, with little memory neither.
+SET pg_segment.max_memory = '20MB';
+SELECT info.sampled_rows IS NOT NULL AS sampled, info.converged, count(*) FILTER (WHERE size > 20000) AS large
+FROM (SELECT segment.kmeans(CASE i WHEN 0 THEN ARRAY[1e18, 1e18, 0] ELSE ARRAY[i % 3 * 10, i % 7, i / 1e5] END, 4,
+                            '{"seed": 1}') AS model FROM generate_series(0, 299999) AS i) AS q,
+     segment.model_info(model) AS info, segment.clusters(model) GROUP BY 1, 2;
+SET pg_segment.max_memory = '2MB';
+SELECT segment.kmeans(ARRAY[i, i * i, i, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 12, 14, 17], 3, '{"min_size": 1500}')
+FROM generate_series(1, 20000) AS i;
+SELECT model::text::jsonb -> 'shift' AS median
+FROM (SELECT segment.kmeans(ARRAY[CASE WHEN i % 2 = 0 THEN i % 1000 ELSE 2000 + i % 1000 END], 2, '{"standardize": "robust"}') AS model
+      FROM generate_series(1, 60000) AS i) AS q;
+SELECT segment.kmeans(ARRAY[5], 1, NULL, 1)::text::jsonb -> 'rows' AS rows FROM generate_series(1, 60000);
+RESET pg_segment.max_memory;
+SELECT s.* FROM (SELECT segment.kmeans(ARRAY[i], 2) AS model FROM generate_series(0, 1) AS i) AS q,
+     segment.cluster_set(model, ARRAY[1e-155]) AS s;
+
 -- Errors name what is wrong.
 \set VERBOSITY default
+SELECT segment.kmeans(ARRAY[x, 1], 3, '{"standardize": "robust"}')
+FROM (SELECT 1e140 AS x FROM generate_series(1, 5) UNION ALL SELECT 1e-140 * i FROM generate_series(1, 60) AS i) AS q;
 SELECT segment.kmeans(ARRAY[x, y], 2, NULL, -1) FROM points;
 SELECT segment.kmeans(ARRAY[x, y], 2, NULL, 'NaN') FROM points;
 SELECT segment.kmeans(ARRAY[x, y], 2, NULL, 1e13) FROM points;

@@ -170,3 +170,35 @@ SELECT segment.drop_model(NULL);
 SELECT version FROM segment.train('all', 'customers', '{age}', k => 2);
 DELETE FROM segment.model_name;
 SELECT count(*) FROM segment.model;
+
+-- Rows that come through partitions, or from workers; a column that is the same everywhere.
+CREATE TABLE parts (id integer, g integer, x double precision, c text) PARTITION BY RANGE (id);
+CREATE TABLE parts_1 PARTITION OF parts FOR VALUES FROM (0) TO (50);
+CREATE TABLE parts_2 (c text, x double precision, g integer, id integer);
+ALTER TABLE parts ATTACH PARTITION parts_2 FOR VALUES FROM (50) TO (200);
+INSERT INTO parts SELECT i, i % 7, i % 11, 'same' FROM generate_series(0, 149) AS i;
+SELECT k FROM segment.train('parts', 'parts', '{x,g}', k => 3);
+SELECT count(*), bool_and(a.cluster_id = segment.predict('parts', p)) AS same
+FROM segment.assign('parts', key => 'id') AS a JOIN parts AS p ON p.id = a.key;
+BEGIN;
+SET LOCAL parallel_setup_cost = 0;
+SET LOCAL parallel_tuple_cost = 0;
+SET LOCAL min_parallel_table_scan_size = 0;
+SELECT count(*), count(DISTINCT cluster_id) AS clusters FROM segment.assign_text('parts', key => 'c', "where" => 'x > 2');
+COMMIT;
+SELECT k FROM segment.train('parts', 'parts', '{x,c}', 'kprototypes', k => 2);
+
+-- A category's levels do not depend on settings, nor on the scale of a numeric.
+CREATE TABLE days AS SELECT i AS id, date '2024-01-01' + i % 3 AS d, (i % 3)::numeric(10, 2) AS n FROM generate_series(1, 90) AS i;
+SELECT k FROM segment.train('days', 'days', '{d,n}', k => 3, options => '{"prepare": {"type": "category"}}');
+SET datestyle = 'German, DMY';
+SELECT max(distance) AS distance FROM segment.assign('days', key => 'id');
+RESET datestyle;
+SELECT count(DISTINCT segment.predict('days', q)) AS clusters, max(segment.cluster_distance(m, segment.prepare(segment.preparation_of(m), q))) AS distance
+FROM (SELECT d, n::integer AS n FROM days) AS q, segment.model_get('days') AS m;
+-- A text that reads NULL is not NULL, and shares of a category add up.
+CREATE TABLE nulls AS SELECT i AS id, (ARRAY['other', 'a', 'NULL', NULL])[1 + i % 4] AS c, i % 10 AS x FROM generate_series(1, 100) AS i;
+SELECT k FROM segment.train('nulls', 'nulls', '{c,x}', k => 2);
+SELECT cluster_id, round((SELECT sum(value::text::numeric) FROM jsonb_each(shares)), 6) AS shares
+FROM segment.centroids(segment.model_get('nulls')) WHERE name = 'c' ORDER BY cluster_id;
+DROP TABLE parts, days, nulls;

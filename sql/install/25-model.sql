@@ -177,11 +177,13 @@ AS $$
         FROM (SELECT parse_ident(relation)) AS parsed (parts), pg_namespace AS namespace, pg_class AS class
         WHERE namespace.nspname = parts[1]::name AND class.relnamespace = namespace.oid AND class.relname = parts[2]::name
           AND has_schema_privilege(namespace.oid, 'USAGE') AND has_table_privilege(class.oid, 'SELECT')
+          -- What a view or a foreign table shows may depend on who asks.
+          AND class.relkind IN ('r', 'p', 'm')
           -- Who may see some rows only is not to learn of the others from their means.
           AND NOT row_security_active(class.oid))
 $$;
 COMMENT ON FUNCTION segment.may_read(text) IS
-'Whether the current user may SELECT all rows of the relation of this name, which is qualified with its schema and quoted where need be; false when there is none.';
+'Whether the current user may SELECT all rows of the table or materialized view of this name, which is qualified with its schema and quoted where need be; false when there is none, and for views and foreign tables.';
 
 CREATE VIEW segment.model WITH (security_barrier) AS
 SELECT version.name, version.version, version.clustering, version.relation, version.features, version."where",
@@ -189,7 +191,7 @@ SELECT version.name, version.version, version.clustering, version.relation, vers
 FROM segment.model_version AS version
 WHERE segment.owns_model(version.owner) OR segment.may_read(version.relation);
 COMMENT ON VIEW segment.model IS
-'Trained models, every version of each. Visible to who has the rights of the owner and to who may SELECT all rows of the relation that it was trained on; only the former may change or remove a row. Written by segment.train, read by segment.model_get, segment.predict and segment.assign.';
+'Trained models, every version of each. Visible to who has the rights of the owner and to who may SELECT all rows of the table or materialized view that it was trained on; only the former may change or remove a row. Written by segment.train, read by segment.model_get, segment.predict and segment.assign.';
 COMMENT ON COLUMN segment.model.name IS 'name of the model';
 COMMENT ON COLUMN segment.model.version IS 'counted from 1; each training of the name is another one';
 COMMENT ON COLUMN segment.model.clustering IS 'the model, with the preparation of its rows';

@@ -22,9 +22,12 @@ using core::clustering::TwoNearest;
 // Soft membership of fuzzy c-means with exponent 2 (Bezdek 1981): inversely proportional to the squared
 // distance. Centres that the row coincides with share it.
 void soften(core::Vector<double>& squares) {
-    const auto zeros = std::count(squares.begin(), squares.end(), 0.0);
+    const double least = *std::min_element(squares.begin(), squares.end());
+    if (!std::isfinite(least))
+        throw core::Error(core::Errc::kOutOfRange,
+                          "the row is too far from every centroid for its distance to be computed");
     for (double& square : squares)
-        square = zeros > 0 ? (square == 0 ? 1.0 : 0.0) : 1.0 / square;
+        square = least > 0 ? least / square : (square == 0 ? 1.0 : 0.0);
     const double sum = std::accumulate(squares.begin(), squares.end(), 0.0);
     for (double& weight : squares)
         weight /= sum;

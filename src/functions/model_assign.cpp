@@ -34,10 +34,7 @@ class SlotPreparation {
         MemoryContext own = call([memory]() noexcept {
             return AllocSetContextCreate(memory, "pg_segment assign", ALLOCSET_SMALL_SIZES);
         });
-        const Datum record = call([first_row]() noexcept {
-            BlessTupleDesc(first_row->tts_tupleDescriptor);
-            return ExecFetchSlotHeapTupleDatum(first_row);
-        });
+        const Datum record = named_record(first_row);
         // Says what is wrong with a column, as segment.prepare would.
         RecordPreparation(image, memory).prepare(record);
         open_row(record, own, type_, 0);
@@ -72,6 +69,21 @@ class SlotPreparation {
     }
 
   private:
+    // The row under the names of the preparation's columns: where it comes through a Gather or an Append, the
+    // executor's row has none.
+    Datum named_record(TupleTableSlot* row) const {
+        TupleDesc type = call([row]() noexcept { return CreateTupleDescCopy(row->tts_tupleDescriptor); });
+        for (int a = 0; a < type->natts; ++a) {
+            const std::string_view name = a < offset_ ? std::string_view() : view_.column(a - offset_).name;
+            char* place = NameStr(TupleDescAttr(type, a)->attname);
+            std::memset(place, 0, NAMEDATALEN);
+            std::memcpy(place, name.data(), std::min<std::size_t>(name.size(), NAMEDATALEN - 1));
+        }
+        return call([row, type]() noexcept {
+            return heap_copy_tuple_as_datum(ExecCopySlotHeapTuple(row), BlessTupleDesc(type));
+        });
+    }
+
     PreparationView view_;
     int offset_;
     RowType type_{};

@@ -221,7 +221,7 @@ class TrainJob {
         const PreparationView view = preparation_view();
         for (std::int32_t c = 0; c < view.column_count(); ++c) {
             const core::preparation::Column column = view.column(c);
-            if (column.kind != ColumnKind::kCategory || column.features == 0)
+            if (column.kind != ColumnKind::kCategory || column.constant)
                 continue;
             json.begin_array();
             json.number(column.first_feature + 1);

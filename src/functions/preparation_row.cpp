@@ -9,8 +9,13 @@
 
 extern "C" {
 #include "datatype/timestamp.h"
+#include "miscadmin.h"
+#include "utils/bytea.h"
 #include "utils/cash.h"
 #include "utils/date.h"
+#include "utils/float.h"
+#include "utils/guc.h"
+#include "utils/numeric.h"
 #include "utils/typcache.h"
 }
 
@@ -196,10 +201,39 @@ std::string_view bytes_of_text(Datum datum) {
     return {VARDATA_ANY(value), VARSIZE_ANY_EXHDR(value)};
 }
 
+void set_for_output(const char* setting, const char* value) {
+    set_config_option(setting, value, PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
+}
+
+// A level is the same in every session: its text must not depend on the session's settings. Inside a call.
+const char* settled_output(FmgrInfo* output, Datum datum, bool has_zone) {
+    const int level = NewGUCNestLevel();
+    if (DateStyle != USE_ISO_DATES)
+        set_for_output("datestyle", "ISO");
+    if (IntervalStyle != INTSTYLE_POSTGRES)
+        set_for_output("intervalstyle", "postgres");
+    if (extra_float_digits < 1)
+        set_for_output("extra_float_digits", "1");
+    if (bytea_output != BYTEA_OUTPUT_HEX)
+        set_for_output("bytea_output", "hex");
+    if (has_zone)
+        set_for_output("timezone", "UTC");
+    const char* text = OutputFunctionCall(output, datum);
+    AtEOXact_GUC(true, level);
+    return text;
+}
+
 std::string_view text_of_output(RowColumn& column, Datum datum) {
     FmgrInfo* output = column.output;
-    const char* text = call([=]() noexcept -> const char* { return OutputFunctionCall(output, datum); });
-    return text;
+    const bool has_zone = column.form == ColumnForm::kTimestamptz;
+    return call([=]() noexcept -> const char* { return settled_output(output, datum, has_zone); });
+}
+
+// 1, 1.0 and 1.00 are one level, and that of the integer 1.
+std::string_view text_of_numeric(RowColumn& column, Datum datum) {
+    const Datum trimmed =
+        call([=]() noexcept -> Datum { return DirectFunctionCall1(numeric_trim_scale, datum); });
+    return text_of_output(column, trimmed);
 }
 
 std::string_view text_of_integer(RowColumn& column, std::int64_t value) {
@@ -300,6 +334,8 @@ std::string_view text_of(RowColumn& column, Datum value) {
             return text_of_integer(column, DatumGetInt64(value));
         case ColumnForm::kBoolean:
             return DatumGetBool(value) ? "true" : "false";
+        case ColumnForm::kNumeric:
+            return text_of_numeric(column, value);
         case ColumnForm::kText:
             return bytes_of_text(value);
         case ColumnForm::kPaddedText: {

@@ -19,6 +19,8 @@ constexpr std::uint64_t work_of_row(std::size_t width) {
 // at once.
 class RowStore {
   public:
+    static constexpr std::uint64_t kLargestChunkBytes = 16 * 1024 * 1024;
+
     explicit RowStore(MemoryResource* memory) : chunks_(memory) {}
     ~RowStore() {
         for (std::size_t c = 0; c < chunks_.size(); ++c)
@@ -92,7 +94,6 @@ class RowStore {
 
   private:
     static constexpr std::uint64_t kFirstChunk = 16;
-    static constexpr std::uint64_t kLargestChunkBytes = 16 * 1024 * 1024;
 
     std::uint64_t chunk_capacity(std::size_t chunk) const {
         return kFirstChunk << (chunk < growing_chunks_ ? chunk : growing_chunks_);

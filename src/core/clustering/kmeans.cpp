@@ -35,6 +35,9 @@ constexpr double kLargestRoundingShare = 1e-8;
 constexpr std::uint64_t kSampleRows = 65'536;
 constexpr std::uint64_t kSampleRowsPerCluster = 256;
 
+// Sums of so many points on the grid are exact in double precision.
+constexpr double kMostExact = 0x1p30;
+
 bool is_large(std::uint64_t rows, std::size_t dimensions) {
     return rows * dimensions >= kLargeInput;
 }
@@ -135,16 +138,26 @@ class Trainer {
 
     // The rows that centres are made of: all, or as many as the budget allows.
     void select() {
+        if (gathered_.rows.size() == 0 || (has_bounds(options_) && gathered_.divisor > 1))
+            refuse_budget(static_cast<std::uint64_t>(gathered_.seen));
+        take_rows([this](std::uint64_t rows) { return price_kmeans(rows, d_, options_); });
+    }
+
+    // As many rows as this price allows.
+    template <typename Price>
+    void take_rows(const Price& price) {
+        own_.reset();
         const std::uint64_t rows = gathered_.rows.size();
-        if (price(rows) <= budget_) {
+        if (price(rows).total() <= budget_) {
             set_rows(gathered_.rows, gathered_.divisor);
             return;
         }
         if (has_bounds(options_))
             refuse_budget(rows);
+        const std::size_t row_bytes = (gathered_.rows.store.width() + 1) * 2 * sizeof(double);
         std::uint64_t divisor = gathered_.divisor;
         std::uint64_t left = rows;
-        while (price_with_copy(left) > budget_) {
+        while (price(left).add(left, row_bytes).total() > budget_) {
             divisor *= 2;
             left = count_sample(gathered_.rows, divisor, interrupt_);
             if (left < 2 * k_)
@@ -164,21 +177,15 @@ class Trainer {
             model_.facts.options.tol = is_large(rows.size(), d_) ? kLargeInputTol : 0.0;
     }
 
-    std::uint64_t price(std::uint64_t rows) const { return price_kmeans(rows, d_, options_).total(); }
-    std::uint64_t price_with_copy(std::uint64_t rows) const {
-        return price_kmeans(rows, d_, options_)
-            .add(rows, gathered_.rows.store.width() * 2 * sizeof(double))
-            .total();
-    }
-
     [[noreturn]] void refuse_budget(std::uint64_t rows) const {
-        throw Error(Errc::kTooBig, "the job needs more memory than pg_segment.max_memory allows",
-                    format("It needs about %llu MB, the limit is %llu MB.",
-                           static_cast<unsigned long long>(price(rows) / 1024 / 1024 + 1),
-                           static_cast<unsigned long long>(budget_ / 1024 / 1024)),
-                    has_bounds(options_)
-                        ? "Bounds on sizes need all rows at once; raise pg_segment.max_memory."
-                        : "Raise pg_segment.max_memory, or use fewer clusters or features.");
+        throw Error(
+            Errc::kTooBig, "the job needs more memory than pg_segment.max_memory allows",
+            format(
+                "It needs about %llu MB, the limit is %llu MB.",
+                static_cast<unsigned long long>(price_kmeans(rows, d_, options_).total() / 1024 / 1024 + 1),
+                static_cast<unsigned long long>(budget_ / 1024 / 1024)),
+            has_bounds(options_) ? "Bounds on sizes need all rows at once; raise pg_segment.max_memory."
+                                 : "Raise pg_segment.max_memory, or use fewer clusters or features.");
     }
 
     void check_distinct(std::size_t distinct) const {
@@ -237,13 +244,28 @@ class Trainer {
     void train_kmeans() {
         const double scale =
             is_large(rows_->size(), d_) && !options_.weighted ? grid_scale(spread_, {origin_.data(), d_}) : 0;
-        if (scale == 0 || !can_stream(rows_->size(), d_, options_) || !stream(scale))
+        const bool exact = spread_.weight <= kMostExact;
+        if (scale == 0 || !exact || !can_stream(rows_->size(), d_, options_) || !stream(scale))
             collapse(scale);
         finish();
-        if (rounding_ <= kLargestRoundingShare * model_.facts.inertia || !affords_doubles())
+        if (!rounding_matters())
             return;
+        take_rows([this](std::uint64_t rows) {
+            Bill bill;
+            price_model(bill, gathered_.rows.size(), d_, options_);
+            price_collapsed(bill, rows, d_, options_);
+            return bill;
+        });
         collapse(0);
         finish();
+    }
+
+    // Beside the inertia of the rows that were rounded: what far outliers that are not among them add says
+    // nothing.
+    bool rounding_matters() {
+        if (rounding_ == 0)
+            return false;
+        return rounding_ > kLargestRoundingShare * (own_ ? assessed(*rows_).inertia : model_.facts.inertia);
     }
 
     bool affords_doubles() const {
@@ -301,16 +323,13 @@ class Trainer {
             keep_bounds(rows);
     }
 
-    // The centres' squared movement may be tol times the mean variance of a feature within clusters: tol
-    // times the inertia over dimensions and weight. Who starts anew stops at half of it, so that training
-    // that goes on from the outcome finds nothing to move.
+    // The centres' squared movement may be tol times the mean variance of a feature. Who starts anew stops at
+    // half of it, so that training that goes on from the outcome finds nothing to move.
     double tolerance(double weight) const {
         return model_.facts.options.tol / 2 / static_cast<double>(d_) / weight;
     }
 
-    SearchTask task(double length, double weight) const {
-        return {options_, tolerance(weight), options_.measure == Measure::kCosine ? length : 0, swaps_};
-    }
+    double length(double scale) const { return options_.measure == Measure::kCosine ? scale : 0; }
 
     // Looks for centres among the points, whose space is that of distances times scale.
     template <typename T>
@@ -318,13 +337,14 @@ class Trainer {
         double weight = 0;
         for (T of_point : points.weights)
             weight += static_cast<double>(of_point);
-        const SearchTask task = this->task(scale, weight);
+        const double total = spread_.total_ss * scale * scale / spread_.weight * weight;
+        const SearchTask task = {options_, tolerance(weight), total, length(scale), swaps_};
         const SearchResult result = options_.algorithm == Algorithm::kBisecting
                                         ? halve(points, task, memory_, interrupt_)
                                         : search_centres(points, task, memory_, interrupt_);
         model_.centres.assign(result.best.centres.begin(), result.best.centres.end());
         note(result.outcome);
-        movement_ = tolerance(weight) * result.best.inertia / scale / scale;
+        movement_ = tolerance(weight) * movement_unit(total, result.best.inertia) / scale / scale;
     }
 
     void note(const LloydOutcome& outcome) {
@@ -353,7 +373,7 @@ class Trainer {
                               [centre](std::size_t f, double value) { centre[f] = value + 0.0; });
         }
         note({});
-        movement_ = 2 * tolerance(spread_.weight) * assessed().inertia;
+        movement_ = 2 * tolerance(spread_.weight) * movement_unit(spread_.total_ss, assessed().inertia);
     }
 
     // Iterates over all points from the centres found; those stay as they are when nothing moves them.
@@ -361,8 +381,7 @@ class Trainer {
         Vector<double> start(model_.centres.size(), 0.0, memory_);
         for (std::size_t i = 0; i < start.size(); ++i)
             start[i] = (model_.centres[i] - origin_[i % d_]) * grid.scale;
-        const double length = options_.measure == Measure::kCosine ? grid.scale : 0;
-        Lloyd<float> lloyd(points, k_, length, memory_, interrupt_);
+        Lloyd<float> lloyd(points, k_, length(grid.scale), memory_, interrupt_);
         lloyd.set_centres(start.data());
         const LloydOutcome outcome = lloyd.iterate(options_.max_iter, movement_ * grid.scale * grid.scale);
         add_outcome(outcome);
@@ -380,20 +399,42 @@ class Trainer {
 
     void find_double(const DistinctRows& rows) {
         const WeightedPoints<double> points = {rows.points, rows.weights};
-        if (options_.init.empty())
-            search(points, 1);
-        else
+        if (!options_.init.empty())
             take_init();
+        else if (const std::uint64_t divisor = search_divisor(rows.points.size(), d_, options_); divisor > 1)
+            search_first(rows, rows.points.size() / divisor);
+        else
+            search(points, 1);
         rounding_ = 0;
-        // Sums made afresh, and for halving the iterations that put each row to its nearest centre.
-        const double length = options_.measure == Measure::kCosine ? 1 : 0;
-        Lloyd<double> lloyd(points, k_, length, memory_, interrupt_);
-        lloyd.set_centres(model_.centres.data());
-        const LloydOutcome outcome = lloyd.iterate(options_.max_iter, movement_);
-        if (!options_.init.empty() || options_.algorithm == Algorithm::kBisecting)
-            add_outcome(outcome);
-        if (outcome.iterations > 1 || !outcome.converged)
+        settle_double(points);
+    }
+
+    // Searches in the first rows.
+    void search_first(const DistinctRows& rows, std::size_t count) {
+        Blocks<double> points(count, d_, memory_);
+        std::copy_n(rows.points.block(0), points.block_count() * d_ * kLanes, points.block(0));
+        points.pad();
+        Vector<double> weights(points.block_count() * kLanes, 0.0, memory_);
+        std::copy_n(rows.weights.begin(), count, weights.begin());
+        search(WeightedPoints<double>{points, weights}, 1);
+    }
+
+    // Iterates over all points until sums made afresh move nothing.
+    void settle_double(WeightedPoints<double> points) {
+        constexpr int kPasses = 4;
+        Lloyd<double> lloyd(points, k_, length(1), memory_, interrupt_);
+        const bool counts = !swaps_ || !options_.init.empty() || options_.algorithm == Algorithm::kBisecting;
+        for (int pass = 0; pass < kPasses; ++pass) {
+            lloyd.set_centres(model_.centres.data());
+            const LloydOutcome outcome = lloyd.iterate(options_.max_iter, movement_);
+            if (counts && pass == 0)
+                add_outcome(outcome);
+            if (outcome.iterations == 1 && outcome.converged)
+                return;
             model_.centres.assign(lloyd.centres().begin(), lloyd.centres().end());
+            if (!outcome.converged)
+                return;
+        }
     }
 
     // ---- bounds on sizes
@@ -468,8 +509,10 @@ class Trainer {
         model_.facts.inertia = assessment.inertia;
     }
 
-    Assessment assessed() {
-        RowBlocks all = blocks(gathered_.rows);
+    Assessment assessed() { return assessed(gathered_.rows); }
+
+    Assessment assessed(const RowTable& rows) {
+        RowBlocks all = blocks(rows);
         const Centres centres = {
             {model_.centres.data(), model_.centres.size()},
             has_offsets() ? std::span<const double>(model_.offset.data(), k_) : std::span<const double>(),

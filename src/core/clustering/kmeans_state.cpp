@@ -90,7 +90,9 @@ void check_header(const Header& header, const Reader& reader) {
     reader.require(header.rows >= 0 && header.seen >= header.rows && header.skipped >= 0,
                    "counts of rows out of range");
     reader.require((header.seen == 0) == (header.dimensions == 0), "rows without dimensions");
-    reader.require(std::has_single_bit(header.divisor), "divisor is not a power of two");
+    constexpr std::uint64_t kLargestDivisor = std::uint64_t{1} << 40;
+    reader.require(std::has_single_bit(header.divisor) && header.divisor <= kLargestDivisor,
+                   "divisor is not a power of two, or out of range");
     const std::uint64_t row_bytes = 8 * (row_width(header) + (header.counts ? 1 : 0));
     reader.require(header.rows == 0
                        ? reader.left() == 0
@@ -262,8 +264,13 @@ std::uint64_t KmeansState::bytes_per_row() const {
     return 8 * rows_.width() + sizeof(std::int64_t) + 2 * sizeof(std::uint32_t);
 }
 
+// The last chunk of the store may be empty: as large as all before it, and at most kLargestChunkBytes.
 std::uint64_t KmeansState::most_rows() const {
-    return std::max<std::uint64_t>(options_.limit / 20 * 17 / bytes_per_row(), kFewestRows);
+    const std::uint64_t bytes = options_.limit / 20 * 17;
+    const std::uint64_t small = bytes / (bytes_per_row() + 8 * rows_.width());
+    const std::uint64_t large =
+        bytes > RowStore::kLargestChunkBytes ? (bytes - RowStore::kLargestChunkBytes) / bytes_per_row() : 0;
+    return std::max({small, large, kFewestRows});
 }
 
 void KmeansState::make_room(Interrupt& interrupt) {
@@ -280,8 +287,10 @@ void KmeansState::settle(Interrupt& interrupt) {
         return;
     if (rows_.size() > most_rows() / 4 * 3)
         make_room(interrupt);
-    // Equal rows must not be what makes training take a sample.
-    else if (price_kmeans(rows_.size(), dimensions(), options_.kmeans).total() > options_.limit)
+    // Equal rows must not be what makes training take a sample; and once some are collapsed, all are, so that
+    // what is left does not depend on when it happened.
+    else if (!counts_.empty() ||
+             price_kmeans(rows_.size(), dimensions(), options_.kmeans).total() > options_.limit)
         collapse(interrupt);
 }
 
@@ -370,6 +379,7 @@ void KmeansState::check_mergeable(const KmeansOptions& other_options, std::size_
 void KmeansState::merge(const KmeansState& other, Interrupt& interrupt) {
     check_mergeable(other.options_.kmeans, other.dimensions());
     options_.limit = std::min(options_.limit, other.options_.limit);
+    add_counts(other.seen_, other.skipped_);
     while (divisor_ < other.divisor_)
         thin(interrupt);
     WorkMeter meter(interrupt);
@@ -380,7 +390,6 @@ void KmeansState::merge(const KmeansState& other, Interrupt& interrupt) {
             meter.done(work_of_row(rows_.width()));
         }
     });
-    add_counts(other.seen_, other.skipped_);
 }
 
 void KmeansState::merge_body(std::span<const std::byte> body, Interrupt& interrupt) {
@@ -388,6 +397,7 @@ void KmeansState::merge_body(std::span<const std::byte> body, Interrupt& interru
     const Header header = read_header(reader);
     check_mergeable(header.options.kmeans, static_cast<std::size_t>(header.dimensions));
     options_.limit = std::min(options_.limit, header.options.limit);
+    add_counts(header.seen, header.skipped);
     while (divisor_ < header.divisor)
         thin(interrupt);
     WorkMeter meter(interrupt);
@@ -398,7 +408,6 @@ void KmeansState::merge_body(std::span<const std::byte> body, Interrupt& interru
         append(values.data() + i * rows_.width(), header.counts ? counts[i] : 1, interrupt);
         meter.done(work_of_row(rows_.width()));
     }
-    add_counts(header.seen, header.skipped);
 }
 
 // ---- image

@@ -192,6 +192,20 @@ void Lloyd<T>::move(std::size_t point, std::int32_t from, std::int32_t to) {
     labels_[point] = to;
 }
 
+namespace {
+
+// Without the call that std::equal makes for so few values.
+bool are_equal(const std::int32_t* a, const std::int32_t* b, std::size_t count) {
+    if (count != kLanes)
+        return std::equal(a, a + count, b);
+    std::int32_t difference = 0;
+    for (std::size_t i = 0; i < kLanes; ++i)
+        difference |= a[i] ^ b[i];
+    return difference == 0;
+}
+
+}  // namespace
+
 template <typename T>
 std::size_t Lloyd<T>::reassign() {
     std::size_t moved = 0;
@@ -202,7 +216,7 @@ std::size_t Lloyd<T>::reassign() {
         for (std::size_t i = first; i < end; i += kLanes) {
             const std::size_t lanes = std::min(kLanes, end - i);
             const std::int32_t* now = slice_labels_ + (i - first);
-            if (std::equal(now, now + lanes, &labels_[i]))
+            if (are_equal(now, &labels_[i], lanes))
                 continue;
             for (std::size_t lane = 0; lane < lanes; ++lane) {
                 if (now[lane] == labels_[i + lane])
@@ -213,6 +227,15 @@ std::size_t Lloyd<T>::reassign() {
         }
     });
     return moved;
+}
+
+// By content: points may be in any order.
+template <typename T>
+bool Lloyd<T>::precedes(std::size_t a, std::size_t b) const {
+    for (std::size_t f = 0; f < d_; ++f)
+        if (points_.at(a, f) != points_.at(b, f))
+            return points_.at(a, f) < points_.at(b, f);
+    return false;
 }
 
 // Gives each empty cluster the point farthest from its own centre among clusters of more than one point.
@@ -232,7 +255,8 @@ std::int32_t Lloyd<T>::relocate_empty() {
         for (std::size_t i = 0; i < points_.size(); ++i) {
             if (members_[static_cast<std::size_t>(labels_[i])] < 2)
                 continue;
-            if (farthest == points_.size() || distances[i] > distances[farthest])
+            if (farthest == points_.size() || distances[i] > distances[farthest] ||
+                (distances[i] == distances[farthest] && precedes(i, farthest)))
                 farthest = i;
         }
         meter_.done(points_.size());

@@ -71,6 +71,7 @@ class Lloyd {
 
     std::size_t reassign();
     void move(std::size_t point, std::int32_t from, std::int32_t to);
+    bool precedes(std::size_t a, std::size_t b) const;
     std::int32_t relocate_empty();
     double propose();
     void bring_to_length(std::size_t cluster);

@@ -33,7 +33,8 @@ SearchResult search_centres(WeightedPoints<T> points, const SearchTask& task, Me
     for (std::int32_t i = 0; i < task.options.n_init; ++i) {
         Random random(static_cast<std::uint64_t>(task.options.seed), static_cast<std::uint64_t>(i));
         const double seeded = lloyd.seed(random);
-        const LloydOutcome outcome = lloyd.iterate(task.options.max_iter, task.tol * seeded);
+        const LloydOutcome outcome =
+            lloyd.iterate(task.options.max_iter, task.tol * movement_unit(task.total, seeded));
         const double inertia = lloyd.inertia();
         if (inertia < result.best.inertia)
             keep(lloyd, outcome, inertia, result);
@@ -44,7 +45,7 @@ SearchResult search_centres(WeightedPoints<T> points, const SearchTask& task, Me
                           static_cast<std::uint64_t>(task.options.n_init));
             SwapSearch(points, lloyd, result.best, memory, interrupt)
                 .run(kSwapsPerRestart * task.options.n_init, task.options.max_iter,
-                     task.tol * result.best.inertia, random);
+                     task.tol * movement_unit(task.total, result.best.inertia), random);
         }
     }
     return result;
@@ -112,7 +113,7 @@ class Halving {
         }
         members.pad();
         const WeightedPoints<T> part = {members, weights};
-        const SearchTask task = {halves_, task_.tol, task_.length, false};
+        const SearchTask task = {halves_, task_.tol, task_.total, task_.length, false};
         const SearchResult found = search_centres(part, task, memory_, interrupt_);
         result.outcome.iterations += found.outcome.iterations;
         result.outcome.relocated += found.outcome.relocated;

@@ -76,7 +76,7 @@ class Ranges {
     bool fresh_ = true;
 };
 
-// Sums over rows of weight, weight * x for each feature, and weight * |x - middle|^2.
+// Sums over rows of weight, weight * (x - middle) for each feature, and weight * |x - middle|^2.
 class Moments {
   public:
     Moments(const Spread& spread, MemoryResource* memory)
@@ -88,8 +88,7 @@ class Moments {
           square_unit_(spread.largest_square() * spread.largest_weight) {
         for (std::size_t f = 0; f < d_; ++f) {
             middle_[f] = spread.least[f] + (spread.greatest[f] - spread.least[f]) / 2;
-            units_.push_back(FixedSum::Unit(
-                std::max(std::fabs(spread.least[f]), std::fabs(spread.greatest[f])) * spread.largest_weight));
+            units_.push_back(FixedSum::Unit((spread.greatest[f] - spread.least[f]) * spread.largest_weight));
         }
     }
 
@@ -100,7 +99,7 @@ class Moments {
             for (std::size_t lane = 0; lane < kLanes; ++lane)
                 squares[lane] += (values[lane] - middle_[f]) * (values[lane] - middle_[f]);
             for (std::size_t lane = 0; lane < lanes; ++lane)
-                sums_[f].add(weights[lane] * values[lane], units_[f]);
+                sums_[f].add(weights[lane] * (values[lane] - middle_[f]), units_[f]);
         }
         for (std::size_t lane = 0; lane < lanes; ++lane) {
             weight_.add(weights[lane], weight_unit_);
@@ -114,8 +113,8 @@ class Moments {
         spread.weight = weight_.value(weight_unit_);
         double shifted = 0;
         for (std::size_t f = 0; f < d_; ++f) {
-            spread.mean[f] =
-                std::clamp(sums_[f].value(units_[f]) / spread.weight, spread.least[f], spread.greatest[f]);
+            spread.mean[f] = std::clamp(middle_[f] + sums_[f].value(units_[f]) / spread.weight,
+                                        spread.least[f], spread.greatest[f]);
             shifted += (spread.mean[f] - middle_[f]) * (spread.mean[f] - middle_[f]);
         }
         constexpr double kLargestLoss = 100;
@@ -162,6 +161,9 @@ Spread measure_spread(RowBlocks& rows, MemoryResource* memory, Interrupt& interr
         ranges.take(block, weights);
     });
     ranges.put(spread);
+    if (!std::isfinite(spread.largest_square() * spread.largest_weight * static_cast<double>(rows.size())))
+        throw Error(Errc::kOutOfRange,
+                    "the rows are too far from each other for their distances to be computed");
     Moments moments(spread, memory);
     rows.for_each_block(meter, [&](std::size_t, std::size_t lanes, const double* block,
                                    const double* weights) { moments.take(block, lanes, weights); });
@@ -199,11 +201,13 @@ class SortedFeature {
     double percentile(double share, bool weighted) const {
         if (weighted)
             return weighted_percentile(share);
-        const double position = share * static_cast<double>(values_.size() - 1);
-        const auto below = static_cast<std::size_t>(position);
-        const auto above = std::min(below + 1, values_.size() - 1);
-        const double fraction = position - static_cast<double>(below);
-        return values_[below].value * (1 - fraction) + values_[above].value * fraction;
+        double total = 0;
+        for (const Value& value : values_)
+            total += value.weight;
+        const double position = share * (total - 1);
+        const double below = std::floor(position);
+        const double fraction = position - below;
+        return value_at(below) * (1 - fraction) + value_at(below + 1) * fraction;
     }
 
   private:
@@ -211,6 +215,17 @@ class SortedFeature {
         double value;
         double weight;
     };
+
+    // The value of that place, from 0, where each is repeated as often as it counts.
+    double value_at(double place) const {
+        double before = 0;
+        for (const Value& value : values_) {
+            before += value.weight;
+            if (before > place)
+                return value.value;
+        }
+        return values_.back().value;
+    }
 
     double weighted_percentile(double share) const {
         double total = 0;
@@ -258,7 +273,7 @@ void fit_robust(const RowTable& rows, Vector<double>& shift, Vector<double>& sca
                 WorkMeter& meter) {
     // The interquartile range of a normal distribution is 1.349 standard deviations.
     constexpr double kNormal = 0.7413;
-    const bool weighted = rows.weighted || !rows.counts.empty();
+    const bool weighted = rows.weighted;
     SortedFeature sorted(rows.size(), memory);
     for (std::size_t f = 0; f < shift.size(); ++f) {
         sorted.load(rows, f, meter);

@@ -266,7 +266,8 @@ class Sweep {
         options.seed = static_cast<std::int64_t>(mix64(seed() ^ mix64(stream)));
         const double length = options.measure == Measure::kCosine ? 1 : 0;
         const double tol = kRepeatedTol / static_cast<double>(d_ * points.blocks.size());
-        const SearchTask task = {options, tol, length, false};
+        constexpr double kNoTotal = std::numeric_limits<double>::infinity();
+        const SearchTask task = {options, tol, kNoTotal, length, false};
         return search_centres(points.view(), task, memory_, interrupt_);
     }
 

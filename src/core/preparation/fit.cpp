@@ -356,10 +356,10 @@ class Fitting {
         std::sort(levels.begin(), levels.end(), [](const LevelEntry& a, const LevelEntry& b) {
             return a.count != b.count ? a.count > b.count : a.view() < b.view();
         });
-        const std::size_t kept = frequent(levels);
         column_.other = true;
         column_.null_level = profile.nulls() > 0 && (!rules_.null || *rules_.null == NullTreatment::kLevel ||
                                                      *rules_.null < NullTreatment::kSkip);
+        const std::size_t kept = frequent(levels);
         explain_levels(levels, kept);
         keep_levels(levels, kept);
     }
@@ -373,14 +373,20 @@ class Fitting {
                     "it all the same.");
     }
 
-    // Moves the level that is called like the pooled ones to the end; returns how many are kept.
+    // A level that is called like the pooled ones, or like NULL where that is a level, is pooled, too: two of
+    // one name could not be told apart.
+    bool is_named_like_ours(const LevelEntry& level) const {
+        return level.view() == kOtherLevel || (column_.null_level && level.view() == "NULL");
+    }
+
+    // Moves levels that must be pooled to the end; returns how many are kept.
     std::size_t frequent(Vector<LevelEntry>& levels) const {
         const double least = rules_.min_share.value_or(kUsualMinShare) * static_cast<double>(state_.rows());
         std::stable_partition(levels.begin(), levels.end(),
-                              [](const LevelEntry& level) { return level.view() != kOtherLevel; });
+                              [this](const LevelEntry& level) { return !is_named_like_ours(level); });
         const auto most = static_cast<std::size_t>(rules_.max_levels.value_or(kUsualMaxLevels));
         std::size_t kept = 0;
-        while (kept < levels.size() && kept < most && levels[kept].view() != kOtherLevel &&
+        while (kept < levels.size() && kept < most && !is_named_like_ours(levels[kept]) &&
                static_cast<double>(levels[kept].count) >= least)
             ++kept;
         return kept;

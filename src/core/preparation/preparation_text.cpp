@@ -1,4 +1,5 @@
 // What a preparation does, as JSON and in words.
+#include <algorithm>
 #include <array>
 #include <cmath>
 #include <string>
@@ -104,7 +105,7 @@ void append_day(Vector<char>& out, double days) {
     append(out,
            format("%04lld-%02lld-%02lld", static_cast<long long>(year),
                   static_cast<long long>(month < 10 ? month + 3 : month - 9), static_cast<long long>(day)));
-    const auto seconds = static_cast<std::int64_t>((days - whole) * 86'400);
+    const std::int64_t seconds = std::min<std::int64_t>(std::llround((days - whole) * 86'400), 86'399);
     if (seconds != 0)
         append(out, format(" %02lld:%02lld:%02lld", static_cast<long long>(seconds / 3600),
                            static_cast<long long>(seconds / 60 % 60), static_cast<long long>(seconds % 60)));
