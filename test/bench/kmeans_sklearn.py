@@ -1,12 +1,13 @@
-"""The peer of kmeans.sh: scikit-learn's KMeans over an array in memory.
+"""The peer of the k-means benchmarks: scikit-learn's KMeans over an array in memory.
 
-kmeans_sklearn.py ROWS FILE makes the data, writes them to FILE for COPY ... (FORMAT binary), and then answers
-lines from standard input:
+kmeans_sklearn.py ROWS FEATURES CENTRES FILE makes the data, writes them to FILE for COPY ... (FORMAT binary), and
+then answers lines from standard input:
 
-    versions            what runs here
-    float32 SEED        trains; answers "milliseconds iterations inertia"
-    float64 SEED
+    versions                               what runs here
+    fit DTYPE ALGORITHM K N_INIT SEED      trains; answers "milliseconds iterations inertia"
     quit
+
+DTYPE is float32 or float64, ALGORITHM lloyd or elkan. How many threads it uses is up to OMP_NUM_THREADS.
 """
 
 import sys
@@ -17,26 +18,26 @@ import sklearn
 from sklearn.cluster import KMeans
 from threadpoolctl import threadpool_info
 
-CLUSTERS = 8
-FEATURES = 8
-# Centres this far apart, in standard deviations of a cluster, make Lloyd's algorithm need 20 to 30 iterations.
+# Centres this far apart, in standard deviations of a cluster, make Lloyd's algorithm need 20 to 30 iterations for
+# eight clusters.
 SPREAD = 0.8
 
 
-def make_points(rows):
+def make_points(rows, features, clusters):
     rng = np.random.default_rng(20260101)
-    centres = rng.normal(0, SPREAD, (CLUSTERS, FEATURES))
-    return centres[rng.integers(0, CLUSTERS, rows)] + rng.normal(0, 1, (rows, FEATURES))
+    centres = rng.normal(0, SPREAD, (clusters, features))
+    return centres[rng.integers(0, clusters, rows)] + rng.normal(0, 1, (rows, features))
 
 
 def write_copy_file(points, path):
     """PostgreSQL's binary COPY: each value with its length, each row with its number of values."""
+    features = points.shape[1]
     fields = [("fields", ">i2")]
-    for i in range(FEATURES):
+    for i in range(features):
         fields += [(f"size{i}", ">i4"), (f"value{i}", ">f8")]
     rows = np.empty(len(points), dtype=np.dtype(fields))
-    rows["fields"] = FEATURES
-    for i in range(FEATURES):
+    rows["fields"] = features
+    for i in range(features):
         rows[f"size{i}"] = 8
         rows[f"value{i}"] = points[:, i]
     with open(path, "wb") as file:
@@ -49,15 +50,17 @@ def versions():
     blas = [entry for entry in threadpool_info() if entry["user_api"] == "blas"]
     if [entry["internal_api"] for entry in blas] != ["openblas"]:
         sys.exit(f"not OpenBLAS: {blas}")
-    openmp = [entry["num_threads"] for entry in threadpool_info() if entry["user_api"] == "openmp"]
+    threads = max(entry["num_threads"] for entry in threadpool_info() if entry["user_api"] == "openmp")
     return (
         f"scikit-learn {sklearn.__version__}, NumPy {np.__version__}, "
-        f"OpenBLAS {blas[0]['version']} ({blas[0]['architecture']}), {max(openmp)} threads"
+        f"OpenBLAS {blas[0]['version']} ({blas[0]['architecture']}), {threads} thread{'s' if threads > 1 else ''}"
     )
 
 
-def train(points, seed):
-    model = KMeans(n_clusters=CLUSTERS, n_init=1, algorithm="lloyd", tol=1e-4, max_iter=300, random_state=seed)
+def fit(points, algorithm, k, n_init, seed):
+    model = KMeans(
+        n_clusters=int(k), n_init=int(n_init), algorithm=algorithm, tol=1e-4, max_iter=300, random_state=int(seed)
+    )
     start = time.perf_counter()
     model.fit(points)
     milliseconds = (time.perf_counter() - start) * 1000
@@ -65,14 +68,15 @@ def train(points, seed):
 
 
 def main():
-    points = make_points(int(sys.argv[1]))
-    write_copy_file(points, sys.argv[2])
+    rows, features, clusters = (int(argument) for argument in sys.argv[1:4])
+    points = make_points(rows, features, clusters)
+    write_copy_file(points, sys.argv[4])
     arrays = {"float64": points, "float32": points.astype(np.float32)}
     for line in sys.stdin:
         command, *rest = line.split()
         if command == "quit":
             break
-        print(versions() if command == "versions" else train(arrays[command], int(rest[0])), flush=True)
+        print(versions() if command == "versions" else fit(arrays[rest[0]], *rest[1:]), flush=True)
 
 
 main()
