@@ -79,7 +79,7 @@ WITH member AS (
     FROM member JOIN pg_rewrite r ON ev_class = objid
     WHERE classid = 'pg_class'::regclass
     UNION ALL
-    SELECT name, 'content: ' || md5(query_to_xml(format('SELECT * FROM %s t ORDER BY t', objid::regclass), true, false,
+    SELECT name, 'content: ' || md5(query_to_xml(format('SELECT * FROM %s t ORDER BY t::text COLLATE "C"', objid::regclass), true, false,
                                                  '')::text)
     FROM member JOIN pg_class c ON c.oid = objid AND relkind = 'r'
     WHERE classid = 'pg_class'::regclass
