@@ -17,6 +17,7 @@ namespace {
 using namespace seg;
 using namespace seg::backend;
 using core::clustering::ClusteringView;
+using core::clustering::Describer;
 using core::clustering::TrainingFacts;
 using core::preparation::Column;
 using core::preparation::FeatureKind;
@@ -131,10 +132,11 @@ class ColumnRows {
 };
 
 // A label that was given, or words of ours.
-void append_label(const ClusteringView& model, std::int32_t cluster, core::Vector<char>& out) {
+void append_label(const ClusteringView& model, std::int32_t cluster, Describer& describer,
+                  core::Vector<char>& out) {
     const std::string_view label = model.label(cluster);
     if (label.empty())
-        append_description(model, cluster, out);
+        describer.append(cluster, out);
     else
         out.insert(out.end(), label.begin(), label.end());
 }
@@ -159,10 +161,11 @@ PGSEG_FUNCTION(pgseg_clusters) {
     const ClusteringView model = model_argument(fcinfo, 0);
     TemporaryContext context;
     core::Vector<char> label(&context.resource());
+    Describer describer(model, &context.resource());
     ResultSet result(fcinfo);
     for (std::int32_t c = 1; c <= model.k(); ++c) {
         label.clear();
-        append_label(model, c, label);
+        append_label(model, c, describer, label);
         const char* words = label.data();
         const int size = static_cast<int>(label.size());
         const double weight = model.facts().weight;

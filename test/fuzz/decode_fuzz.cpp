@@ -51,7 +51,7 @@ void read_clustering(const Image& image) {
     seg::test::CountingResource memory;
     Vector<char> text(&memory);
     clustering::append_json(model, text);
-    clustering::append_description(model, model.k(), text);
+    clustering::Describer(model, &memory).append(model.k(), text);
 }
 
 void read_facts(std::span<const std::byte> bytes) {

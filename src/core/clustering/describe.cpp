@@ -15,7 +15,7 @@ using preparation::PreparationView;
 constexpr int kMostWords = 3;
 constexpr double kLeastShare = 0.1;
 
-void append(std::string_view text, Vector<char>& out) {
+void append_text(std::string_view text, Vector<char>& out) {
     out.insert(out.end(), text.begin(), text.end());
 }
 
@@ -25,64 +25,65 @@ bool is_share(const ClusteringView& model, std::int32_t feature) {
            PreparationView(model.preparation()).feature(feature - 1).kind != FeatureKind::kValue;
 }
 
-double mean_of_centres(const ClusteringView& model, std::size_t feature) {
-    double sum = 0;
-    double weight = 0;
-    for (std::int32_t c = 1; c <= model.k(); ++c) {
-        sum += model.weight(c) * model.centre(c)[feature];
-        weight += model.weight(c);
-    }
-    return weight > 0 ? sum / weight : 0;
-}
-
 }  // namespace
 
 void append_feature_name(const ClusteringView& model, std::int32_t feature, Vector<char>& out) {
     if (model.preparation().empty()) {
         char text[16];
-        append("feature ", out);
-        append({text, std::to_chars(text, text + sizeof text, feature).ptr}, out);
+        append_text("feature ", out);
+        append_text({text, std::to_chars(text, text + sizeof text, feature).ptr}, out);
         return;
     }
     const PreparationView preparation(model.preparation());
     const Feature place = preparation.feature(feature - 1);
-    append(preparation.column(place.column).name, out);
+    append_text(preparation.column(place.column).name, out);
     if (place.kind == FeatureKind::kIndicator) {
-        append(" is null", out);
+        append_text(" is null", out);
     } else if (place.kind != FeatureKind::kValue) {
-        append(" = ", out);
-        append(place.level, out);
+        append_text(" = ", out);
+        append_text(place.level, out);
     }
 }
 
-void append_description(const ClusteringView& model, std::int32_t cluster, Vector<char>& out) {
-    const auto d = static_cast<std::size_t>(model.dimensions());
-    MemoryResource* memory = out.get_stored_allocator().resource();
-    Vector<double> difference(d, 0.0, memory);
+Describer::Describer(const ClusteringView& model, MemoryResource* memory)
+    : model_(model),
+      mean_(static_cast<std::size_t>(model.dimensions()), 0.0, memory),
+      difference_(mean_.size(), 0.0, memory) {
+    double weight = 0;
+    for (std::int32_t c = 1; c <= model.k(); ++c) {
+        weight += model.weight(c);
+        for (std::size_t f = 0; f < mean_.size(); ++f)
+            mean_[f] += model.weight(c) * model.centre(c)[f];
+    }
+    for (double& mean : mean_)
+        mean = weight > 0 ? mean / weight : 0;
+}
+
+void Describer::append(std::int32_t cluster, Vector<char>& out) {
     double squares = 0;
-    for (std::size_t f = 0; f < d; ++f) {
-        difference[f] = model.centre(cluster)[f] - mean_of_centres(model, f);
-        squares += difference[f] * difference[f];
+    for (std::size_t f = 0; f < mean_.size(); ++f) {
+        difference_[f] = model_.centre(cluster)[f] - mean_[f];
+        squares += difference_[f] * difference_[f];
     }
     const std::size_t start = out.size();
     for (int word = 0; word < kMostWords && squares > 0; ++word) {
         std::size_t most = 0;
-        for (std::size_t f = 1; f < d; ++f)
-            if (std::fabs(difference[f]) > std::fabs(difference[most]))
+        for (std::size_t f = 1; f < difference_.size(); ++f)
+            if (std::fabs(difference_[f]) > std::fabs(difference_[most]))
                 most = f;
-        if (!(difference[most] * difference[most] >= kLeastShare * squares))
+        if (!(difference_[most] * difference_[most] >= kLeastShare * squares))
             break;
         const auto feature = static_cast<std::int32_t>(most + 1);
-        const bool share = is_share(model, feature);
-        append(word == 0 ? "" : ", ", out);
-        append(share && difference[most] < 0 ? "rarely " : "", out);
-        append_feature_name(model, feature, out);
+        const bool share = is_share(model_, feature);
+        append_text(word == 0 ? "" : ", ", out);
+        append_text(share && difference_[most] < 0 ? "rarely " : "", out);
+        append_feature_name(model_, feature, out);
         if (!share)
-            append(difference[most] > 0 ? " high" : " low", out);
-        difference[most] = 0;
+            append_text(difference_[most] > 0 ? " high" : " low", out);
+        difference_[most] = 0;
     }
     if (out.size() == start)
-        append("average", out);
+        append_text("average", out);
 }
 
 }  // namespace seg::core::clustering
