@@ -201,4 +201,5 @@ CREATE TABLE nulls AS SELECT i AS id, (ARRAY['other', 'a', 'NULL', NULL])[1 + i 
 SELECT k FROM segment.train('nulls', 'nulls', '{c,x}', k => 2);
 SELECT cluster_id, round((SELECT sum(value::text::numeric) FROM jsonb_each(shares)), 6) AS shares
 FROM segment.centroids(segment.model_get('nulls')) WHERE name = 'c' ORDER BY cluster_id;
-DROP TABLE parts, days, nulls;
+DROP SCHEMA "Odd ""Schema""" CASCADE;
+DROP TABLE customers, constant, points, start, parts, days, nulls;
