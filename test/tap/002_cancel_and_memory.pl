@@ -32,6 +32,7 @@ my %long = (
 	  q{SELECT segment.kmeans(features, 300, '{"n_init": 1000, "tol": 0, "standardize": "zscore"}') FROM customers},
 	'finalize' => 'SELECT segment.finalize(segment.rollup(long)) FROM states',
 	'window aggregate' => q{SELECT count(m) FROM (SELECT segment.kmeans(features, 5, '{"tol": 0}') OVER (ORDER BY id % 10) m FROM customers) w},
+	'kmeans window function' => q{SELECT count(l) FROM (SELECT segment.kmeans_cluster(features, 500, '{"n_init": 1000, "tol": 0}') OVER () l FROM customers) w},
 	'scoring' => q{SELECT sum(segment.cluster_id(m, c.features))
 		FROM customers c, generate_series(1, 1000),
 		     (SELECT segment.kmeans(features, 50, '{"n_init": 1}') m FROM customers WHERE id < 2000) s},);
