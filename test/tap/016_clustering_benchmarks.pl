@@ -15,12 +15,10 @@ plan skip_all => 'PGSEG_CLUSTERING_DATA names no folder with the sets'
 my ($python) = grep { system("$_ -c 'import sklearn' 2>/dev/null") == 0 } 'python3', '/usr/bin/python3';
 plan skip_all => 'no Python with scikit-learn' unless $python;
 
-# A search by chance cannot win everywhere: scikit-learn's own results differ by up to 1.3 % from seed to seed.
+# Scikit-learn's own results differ by up to 1.3 % from seed to seed.
 use constant {
 	LARGEST_SET => 10_000,
-	TOLERANCE => 0.001,       # above it a set counts as lost
-	LARGEST_LOSS => 0.01,     # which no set may exceed
-	LARGEST_SHARE => 0.04,    # of the sets may be lost
+	TOLERANCE => 0.001,
 };
 
 # Answers a line "FILE K K ..." with the inertia for each number of clusters.
@@ -32,7 +30,7 @@ from sklearn.cluster import KMeans
 for line in sys.stdin:
     path, *numbers = line.split()
     points = np.loadtxt(path, ndmin=2)
-    print(*(repr(KMeans(n_clusters=int(k), n_init=10, random_state=1).fit(points).inertia_) for k in numbers))
+    print(*(repr(KMeans(n_clusters=int(k), n_init=10, random_state=0).fit(points).inertia_) for k in numbers))
 PYTHON
 
 sub lines_of
@@ -80,7 +78,7 @@ $node->init;
 $node->start;
 $node->safe_psql('postgres', 'CREATE EXTENSION pg_segment; CREATE TABLE points (features double precision[])');
 
-my ($smallest, $largest, $lost) = ('Inf', 0, 0);
+my ($smallest, $largest) = ('Inf', 0);
 for my $set (@sets)
 {
 	my @published = split ' ', shift @answers;
@@ -94,7 +92,7 @@ SELECT (segment.model_info(segment.kmeans(features, k))).inertia
 FROM points, unnest('{@{[join ',', @{ $set->{numbers} }]}}'::integer[]) AS k GROUP BY k ORDER BY k;
 SQL
 	my @ours = split /\n/, $answer;
-	my (@worse, $too_bad);
+	my @worse;
 	for my $i (0 .. $#published)
 	{
 		my $ratio = $published[$i] > 0 ? $ours[$i] / $published[$i] : 1;
@@ -102,14 +100,10 @@ SQL
 		$largest = $ratio if $ratio > $largest;
 		push @worse, "k = $set->{numbers}[$i]: $ours[$i], scikit-learn $published[$i], ratio $ratio"
 		  unless $ours[$i] <= $published[$i] * (1 + TOLERANCE) + 1e-12;
-		$too_bad ||= $ours[$i] > $published[$i] * (1 + LARGEST_LOSS) + 1e-12;
 	}
-	$lost++ if @worse;
-	note(join "\n", $set->{name}, @worse) if @worse;
-	ok(!$too_bad, "$set->{name}, k = " . join(', ', @{ $set->{numbers} }));
+	ok(!@worse, "$set->{name}, k = " . join(', ', @{ $set->{numbers} })) or diag(join "\n", @worse);
 }
-note("ratios from $smallest to $largest, $lost sets lost");
-cmp_ok($lost, '<=', LARGEST_SHARE * @sets, 'nearly everywhere as good as the best of ten restarts');
+note("ratios from $smallest to $largest");
 
 $node->stop;
 done_testing();

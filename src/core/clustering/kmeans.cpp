@@ -35,11 +35,14 @@ constexpr double kLargestRoundingShare = 1e-8;
 constexpr std::uint64_t kSampleRows = 65'536;
 constexpr std::uint64_t kSampleRowsPerCluster = 256;
 
+// Searching need not be more precise than this: iterations over all rows follow.
+constexpr double kSearchTol = 1e-4;
+
 // Sums of so many points on the grid are exact in double precision.
 constexpr double kMostExact = 0x1p30;
 
 bool is_large(std::uint64_t rows, std::size_t dimensions) {
-    return rows * dimensions >= kLargeInput;
+    return rows * dimensions > kLargeInput;
 }
 
 std::uint64_t sample_size(const KmeansOptions& options) {
@@ -73,8 +76,7 @@ void price_collapsed(Bill& bill, std::uint64_t rows, std::size_t dimensions, con
     Lloyd<double>::price(bill, rows, dimensions, k);
     if (is_large(rows, dimensions))
         bill.add(rows + kLanes, (dimensions + 1) * sizeof(float));
-    else
-        bill.add(rows, 2 * sizeof(double) + sizeof(std::size_t));  // the swap search
+    price_recombination(bill, rows / search_divisor(rows, dimensions, options), dimensions, k);
     if (options.algorithm == Algorithm::kBisecting)
         bill.add(rows + kLanes, (dimensions + 4) * sizeof(double));
     if (has_bounds(options))
@@ -309,7 +311,7 @@ class Trainer {
         model_.facts.distinct_rows = static_cast<std::int64_t>(distinct);
         if (options_.tol == kAutomaticTol)
             model_.facts.options.tol = is_large(distinct, d_) ? kLargeInputTol : 0.0;
-        swaps_ = !is_large(distinct, d_);
+        effort_ = is_large(distinct, d_) ? Effort::kRecombined : Effort::kThorough;
         if (scale == 0 || !is_large(distinct, d_)) {
             find_double(rows);
         } else {
@@ -323,10 +325,9 @@ class Trainer {
             keep_bounds(rows);
     }
 
-    // The centres' squared movement may be tol times the mean variance of a feature. Who starts anew stops at
-    // half of it, so that training that goes on from the outcome finds nothing to move.
+    // The centres' squared movement may be tol times the mean variance of a feature.
     double tolerance(double weight) const {
-        return model_.facts.options.tol / 2 / static_cast<double>(d_) / weight;
+        return model_.facts.options.tol / static_cast<double>(d_) / weight;
     }
 
     double length(double scale) const { return options_.measure == Measure::kCosine ? scale : 0; }
@@ -338,13 +339,14 @@ class Trainer {
         for (T of_point : points.weights)
             weight += static_cast<double>(of_point);
         const double total = spread_.total_ss * scale * scale / spread_.weight * weight;
-        const SearchTask task = {options_, tolerance(weight), total, length(scale), swaps_};
+        const double tol = std::max(kSearchTol / static_cast<double>(d_) / weight, tolerance(weight));
+        const SearchTask task = {options_, tol, tolerance(weight), total, length(scale), effort_};
         const SearchResult result = options_.algorithm == Algorithm::kBisecting
                                         ? halve(points, task, memory_, interrupt_)
                                         : search_centres(points, task, memory_, interrupt_);
         model_.centres.assign(result.best.centres.begin(), result.best.centres.end());
         note(result.outcome);
-        movement_ = tolerance(weight) * movement_unit(total, result.best.inertia) / scale / scale;
+        movement_ = tolerance(weight) * movement_unit(total, result.best.inertia, k_ * d_) / scale / scale;
     }
 
     void note(const LloydOutcome& outcome) {
@@ -373,7 +375,9 @@ class Trainer {
                               [centre](std::size_t f, double value) { centre[f] = value + 0.0; });
         }
         note({});
-        movement_ = 2 * tolerance(spread_.weight) * movement_unit(spread_.total_ss, assessed().inertia);
+        // Twice what ends a search, so that going on from its outcome finds nothing to move.
+        movement_ =
+            2 * tolerance(spread_.weight) * movement_unit(spread_.total_ss, assessed().inertia, k_ * d_);
     }
 
     // Iterates over all points from the centres found; those stay as they are when nothing moves them.
@@ -423,11 +427,10 @@ class Trainer {
     void settle_double(WeightedPoints<double> points) {
         constexpr int kPasses = 4;
         Lloyd<double> lloyd(points, k_, length(1), memory_, interrupt_);
-        const bool counts = !swaps_ || !options_.init.empty() || options_.algorithm == Algorithm::kBisecting;
         for (int pass = 0; pass < kPasses; ++pass) {
             lloyd.set_centres(model_.centres.data());
             const LloydOutcome outcome = lloyd.iterate(options_.max_iter, movement_);
-            if (counts && pass == 0)
+            if (pass == 0)
                 add_outcome(outcome);
             if (outcome.iterations == 1 && outcome.converged)
                 return;
@@ -578,7 +581,7 @@ class Trainer {
     std::optional<RowSample> own_;
     std::optional<RowTable> rows_;  // those that centres are made of
     std::uint64_t divisor_ = 1;
-    bool swaps_ = false;
+    Effort effort_ = Effort::kRecombined;
     double movement_ = 0;  // of all centres, squared: what ends the iterations over all rows
     double rounding_ = 0;  // sum of weight * squared rounding error of single precision
 };

@@ -3,12 +3,18 @@
 #include <algorithm>
 #include <limits>
 #include <numeric>
+#include <optional>
 
 namespace seg::core::clustering {
 namespace {
 
-// How many swaps are tried for each restart.
-constexpr std::int32_t kSwapsPerRestart = 5;
+// How many children are made: it takes some to try every centre.
+std::int32_t children_of(const KmeansOptions& options) {
+    return 20 * options.n_init + 4 * options.k;
+}
+
+// Multiplications that are made in about a second.
+constexpr double kSecondOfWork = 0x1p32;
 
 template <typename T>
 void keep(const Lloyd<T>& lloyd, const LloydOutcome& outcome, double inertia, SearchResult& result) {
@@ -22,6 +28,25 @@ SearchResult empty_result(std::size_t values, MemoryResource* memory) {
     return {{Vector<double>(values, 0.0, memory), std::numeric_limits<double>::infinity()}, {}};
 }
 
+// work: what the restarts took.
+template <typename T>
+void recombine(Recombination<T>& recombination, const SearchTask& task, double work, SearchResult& result) {
+    const bool thorough = task.effort == Effort::kThorough;
+    if (!thorough && !recombination.has_parents())
+        return;
+    Random random(static_cast<std::uint64_t>(task.options.seed),
+                  static_cast<std::uint64_t>(task.options.n_init));
+    const double unit = movement_unit(task.total, result.best.inertia, result.best.centres.size());
+    recombination.run({children_of(task.options), thorough ? std::max(2 * work, kSecondOfWork) : work,
+                       task.options.max_iter, task.tol * unit},
+                      random);
+    if (thorough)
+        recombination.polish(task.options.max_iter, task.settled_tol * unit);
+    const Candidate& best = recombination.best();
+    std::copy(best.centres.begin(), best.centres.end(), result.best.centres.begin());
+    result.best.inertia = best.inertia;
+}
+
 }  // namespace
 
 template <typename T>
@@ -30,24 +55,25 @@ SearchResult search_centres(WeightedPoints<T> points, const SearchTask& task, Me
     const auto k = static_cast<std::size_t>(task.options.k);
     Lloyd<T> lloyd(points, k, task.length, memory, interrupt);
     SearchResult result = empty_result<T>(k * points.points.dimensions(), memory);
+    std::optional<Recombination<T>> recombination;
+    if (task.effort != Effort::kRestarts && pays_to_recombine(points.points.size(), k))
+        recombination.emplace(points, lloyd, memory, interrupt);
+    const double iteration = static_cast<double>(points.points.size() * result.best.centres.size());
+    double work = 0;
     for (std::int32_t i = 0; i < task.options.n_init; ++i) {
         Random random(static_cast<std::uint64_t>(task.options.seed), static_cast<std::uint64_t>(i));
         const double seeded = lloyd.seed(random);
-        const LloydOutcome outcome =
-            lloyd.iterate(task.options.max_iter, task.tol * movement_unit(task.total, seeded));
+        const LloydOutcome outcome = lloyd.iterate(
+            task.options.max_iter, task.tol * movement_unit(task.total, seeded, result.best.centres.size()));
         const double inertia = lloyd.inertia();
+        work += outcome.iterations * iteration;
         if (inertia < result.best.inertia)
             keep(lloyd, outcome, inertia, result);
+        if (recombination)
+            recombination->offer(inertia);
     }
-    if constexpr (std::is_same_v<T, double>) {
-        if (task.swaps && k > 1 && k < points.points.size()) {
-            Random random(static_cast<std::uint64_t>(task.options.seed),
-                          static_cast<std::uint64_t>(task.options.n_init));
-            SwapSearch(points, lloyd, result.best, memory, interrupt)
-                .run(kSwapsPerRestart * task.options.n_init, task.options.max_iter,
-                     task.tol * movement_unit(task.total, result.best.inertia), random);
-        }
-    }
+    if (recombination)
+        recombine(*recombination, task, work, result);
     return result;
 }
 
@@ -113,7 +139,7 @@ class Halving {
         }
         members.pad();
         const WeightedPoints<T> part = {members, weights};
-        const SearchTask task = {halves_, task_.tol, task_.total, task_.length, false};
+        const SearchTask task = {halves_, task_.tol, task_.tol, task_.total, task_.length, Effort::kRestarts};
         const SearchResult found = search_centres(part, task, memory_, interrupt_);
         result.outcome.iterations += found.outcome.iterations;
         result.outcome.relocated += found.outcome.relocated;

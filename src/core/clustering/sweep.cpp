@@ -267,7 +267,7 @@ class Sweep {
         const double length = options.measure == Measure::kCosine ? 1 : 0;
         const double tol = kRepeatedTol / static_cast<double>(d_ * points.blocks.size());
         constexpr double kNoTotal = std::numeric_limits<double>::infinity();
-        const SearchTask task = {options, tol, kNoTotal, length, false};
+        const SearchTask task = {options, tol, tol, kNoTotal, length, Effort::kRestarts};
         return search_centres(points.view(), task, memory_, interrupt_);
     }
 
