@@ -777,11 +777,11 @@ TEST(Clv, StateVersionOneIsFixed) {
     ClvState state(&memory, options);
     state.merge_body(image.body(), interrupt);
     ASSERT_EQ(state.histories().size(), 3u);
-    EXPECT_EQ(state.histories().row(1)[0], 3);
-    EXPECT_EQ(state.histories().row(1)[1], 2);
-    EXPECT_EQ(state.histories().row(1)[2], 4.5);
+    EXPECT_EQ(seg::test::row_of(state.histories(), 1)[0], 3);
+    EXPECT_EQ(seg::test::row_of(state.histories(), 1)[1], 2);
+    EXPECT_EQ(seg::test::row_of(state.histories(), 1)[2], 4.5);
     ASSERT_EQ(state.values().size(), 1u);
-    EXPECT_EQ(state.values().row(0)[1], 7.5);
+    EXPECT_EQ(seg::test::row_of(state.values(), 0)[1], 7.5);
     EXPECT_EQ(state.skipped(), 1);
     EXPECT_EQ(state.without_value(), 1);
     Image written(std::string(kStateVersion1.size(), '0'));

@@ -21,6 +21,7 @@ using seg::test::CancelAfter;
 using seg::test::Cancelled;
 using seg::test::CountingResource;
 using seg::test::error_code;
+using seg::test::row_of;
 
 using Rows = std::vector<std::vector<double>>;
 
@@ -534,7 +535,7 @@ TEST(KmeansState, SampleDoesNotDependOnOrderOrParts) {
         state.settle(interrupt);
         std::vector<std::tuple<double, double, std::int64_t>> result;
         for (std::size_t i = 0; i < state.table().size(); ++i)
-            result.emplace_back(state.table().store.row(i)[0], state.table().store.row(i)[1],
+            result.emplace_back(row_of(state.table().store, i)[0], row_of(state.table().store, i)[1],
                                 state.table().count(i));
         std::sort(result.begin(), result.end());
         // Equal rows may not have been collapsed yet.
@@ -595,20 +596,6 @@ TEST(KmeansState, RefusesBadWeightsAndRows) {
     for (double weight : {1e13, 5e-324})
         EXPECT_EQ(error_code([&] { state.add(row, weight, interrupt); }), Errc::kOutOfRange);
     EXPECT_EQ(error_code([&] { state.add({row, 1}, 1, interrupt); }), Errc::kArrayShape);
-}
-
-TEST(RowStore, TruncatesAndGoesOn) {
-    CountingResource memory;
-    RowStore store(&memory);
-    store.set_width(1);
-    for (std::size_t keep : {0u, 1u, 15u, 16u, 17u, 47u, 48u, 5000u}) {
-        for (auto i = static_cast<double>(store.size()); i < 6000; ++i)
-            store.append(&i);
-        store.truncate(keep);
-        EXPECT_EQ(store.size(), keep);
-        for (std::size_t i = 0; i < keep; ++i)
-            ASSERT_EQ(store.row(i)[0], static_cast<double>(i));
-    }
 }
 
 TEST(Kernels, EveryVariantGivesTheSameBits) {
@@ -701,29 +688,6 @@ TEST(DistinctRows, CollapsesAndCounts) {
     std::sort(seen.begin(), seen.end());
     for (std::size_t i = 0; i < seen.size(); ++i)
         EXPECT_EQ(seen[i], static_cast<double>(i));
-}
-
-TEST(RowStore, FindsEveryRow) {
-    CountingResource memory;
-    {
-        RowStore store(&memory);
-        store.set_width(2);
-        for (int i = 0; i < 60000; ++i) {
-            const double row[] = {static_cast<double>(i), -static_cast<double>(i)};
-            store.append(row);
-        }
-        for (std::uint64_t i = 0; i < 60000; ++i) {
-            ASSERT_EQ(store.row(i)[0], static_cast<double>(i));
-            ASSERT_EQ(store.row(i)[1], -static_cast<double>(i));
-        }
-        std::uint64_t visited = 0;
-        store.for_each_run([&](const double* run, std::uint64_t count) {
-            EXPECT_EQ(run[0], static_cast<double>(visited));
-            visited += count;
-        });
-        EXPECT_EQ(visited, 60000u);
-    }
-    EXPECT_EQ(memory.live, 0u);
 }
 
 }  // namespace

@@ -34,7 +34,7 @@ struct Trained {
         image.resize(model.parts().image_size());
         write_clustering(model.parts(), image);
     }
-    std::span<const double> row(std::uint64_t i) const { return {rows.row(i), rows.width()}; }
+    std::vector<double> row(std::uint64_t i) const { return seg::test::row_of(rows, i); }
 
     CountingResource memory;
     RowStore rows;
@@ -143,7 +143,7 @@ TEST(TrainedMeasures, AreThoseOfTheRows) {
     RowStore labelled(&memory);
     labelled.set_width(4);
     for (std::uint64_t i = 0; i < trained.rows.size(); ++i) {
-        std::vector<double> row(trained.row(i).begin(), trained.row(i).end());
+        std::vector<double> row = trained.row(i);
         row.push_back(model.view.nearest(trained.row(i)).cluster);
         labelled.append(row.data());
     }

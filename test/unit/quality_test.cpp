@@ -257,7 +257,7 @@ TEST(LabelledState, RoundTripAndMerge) {
     EXPECT_EQ(a.rows().size(), 3u);
     EXPECT_EQ(a.skipped(), 2);
     EXPECT_EQ(a.dimensions(), 2u);
-    EXPECT_EQ(a.rows().row(2)[2], 2e9);
+    EXPECT_EQ(seg::test::row_of(a.rows(), 2)[2], 2e9);
 }
 
 TEST(LabelledState, RefusesWhatDoesNotFit) {

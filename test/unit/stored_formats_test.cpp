@@ -32,12 +32,18 @@ class Image {
     std::vector<std::uint64_t> words_;
 };
 
-// Two rows, (1, 2) and (3, -4.5), and a skipped one.
+// Two rows, (1, 2) and (3, -4.5), and a skipped one; as floats.
 constexpr std::string_view kKmeansStateVersion1 =
     "6b0101000200000002000000020000000000000002000000000000000100000000000000070000000000000003000000"
     "14000000000000000000e03f000000000000f0bf00000000000000000000000000000000000000400000000001000000"
-    "0000000000000000000000000000000000000000000000000000f03f0000000000000040000000000000084000000000"
-    "000012c0";
+    "00000000000000000004000000000000000000000000803f0000004000004040000090c0";
+
+// The same with 0.1 for -4.5, which is no float.
+constexpr std::string_view kWideKmeansStateVersion1 =
+    "6b0101000200000002000000020000000000000002000000000000000100000000000000070000000000000003000000"
+    "14000000000000000000e03f000000000000f0bf00000000000000000000000000000000000000400000000001000000"
+    "0000000000000000000000000000000000000000000000000000f03f000000000000004000000000000008409a999999"
+    "9999b93f";
 
 // Of the rows (1, 2), (3, -4.5) and (3, -3.5), k = 2.
 constexpr std::string_view kClusteringVersion1 =
@@ -78,8 +84,21 @@ TEST(StoredFormats, KmeansStateVersion1) {
     state.merge_body(image.body(), interrupt);
     EXPECT_EQ(state.skipped(), 1);
     ASSERT_EQ(state.table().size(), 2u);
-    EXPECT_EQ(state.table().store.row(1)[0], 3);
-    EXPECT_EQ(state.table().store.row(1)[1], -4.5);
+    EXPECT_EQ(seg::test::row_of(state.table().store, 1), (std::vector<double>{3, -4.5}));
+
+    std::vector<std::byte> written(state.image_size());
+    state.write_image(written, interrupt);
+    EXPECT_TRUE(std::equal(image.body().begin(), image.body().end(), written.begin() + 4, written.end()));
+}
+
+TEST(StoredFormats, WideKmeansStateVersion1) {
+    Image image(kWideKmeansStateVersion1);
+    NoInterrupt interrupt;
+    CountingResource memory;
+    KmeansState state(&memory, KmeansState::read_options(image.body(), interrupt));
+    state.merge_body(image.body(), interrupt);
+    EXPECT_EQ(seg::test::row_of(state.table().store, 0), (std::vector<double>{1, 2}));
+    EXPECT_EQ(seg::test::row_of(state.table().store, 1), (std::vector<double>{3, 0.1}));
 
     std::vector<std::byte> written(state.image_size());
     state.write_image(written, interrupt);

@@ -1,4 +1,4 @@
-// What unit tests share: resources that count or fail, and an interrupt that fires.
+// What unit tests share: resources that count or fail, an interrupt that fires, rows by value.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -6,10 +6,12 @@
 #include <cstdlib>
 #include <new>
 #include <stdexcept>
+#include <vector>
 
 #include "core/base/error.hpp"
 #include "core/base/interrupt.hpp"
 #include "core/base/memory.hpp"
+#include "core/base/row_store.hpp"
 
 namespace seg::test {
 
@@ -52,6 +54,12 @@ class CancelAfter final : public core::Interrupt {
   private:
     int left_;
 };
+
+inline std::vector<double> row_of(const core::RowStore& store, std::uint64_t index) {
+    std::vector<double> buffer(store.width());
+    const double* row = store.row(index, buffer.data());
+    return {row, row + store.width()};
+}
 
 // The code of the core::Error that the call raises; fails the test if it raises none.
 template <typename F>

@@ -1,6 +1,7 @@
 // Rows of equal length, appended one at a time, never moved: what an aggregate gathers.
 #pragma once
 
+#include <algorithm>
 #include <bit>
 #include <cstring>
 #include <span>
@@ -17,6 +18,9 @@ constexpr std::uint64_t work_of_row(std::size_t width) {
 // Chunks of 16, 32, ... rows until one takes 16 MB, then of that size: little slack for small groups, no
 // copying for large ones, and a row's place is arithmetic. Needs no destructor when its memory resource frees
 // at once.
+//
+// Counts, days, scores and money in whole units lose nothing in single precision: the store is narrow, half
+// as large, until a value comes that is not exactly a float. Then it is widened, once.
 class RowStore {
   public:
     static constexpr std::uint64_t kLargestChunkBytes = 16 * 1024 * 1024;
@@ -24,14 +28,15 @@ class RowStore {
     explicit RowStore(MemoryResource* memory) : chunks_(memory) {}
     ~RowStore() {
         for (std::size_t c = 0; c < chunks_.size(); ++c)
-            memory()->deallocate(chunks_[c], chunk_capacity(c) * width_ * sizeof(double), alignof(double));
+            free_chunk(c);
     }
     RowStore(const RowStore&) = delete;
     RowStore& operator=(const RowStore&) = delete;
 
-    // Doubles in a row; set once, before the first append.
+    // Values in a row; set once, before the first append.
     void set_width(std::size_t width) {
         width_ = width;
+        narrow_ = width <= kBufferValues;
         const std::uint64_t rows = std::bit_floor(kLargestChunkBytes / (width * sizeof(double)));
         growing_chunks_ =
             rows > kFirstChunk ? static_cast<std::size_t>(std::bit_width(rows / kFirstChunk) - 1) : 0;
@@ -39,27 +44,55 @@ class RowStore {
     std::size_t width() const { return width_; }
     std::uint64_t size() const { return size_; }
 
+    // Whether every value is kept as a float.
+    bool is_narrow() const { return narrow_ && wide_chunks_ == 0; }
+
     void append(const double* row) {
         if (room_ == 0)
             add_chunk();
+        if (narrow_) {
+            if (append_narrow(row))
+                return;
+            widen();
+        }
         std::memcpy(end_, row, width_ * sizeof(double));
-        end_ += width_;
-        --room_;
-        ++size_;
+        advance();
     }
 
-    const double* row(std::uint64_t index) const {
-        auto chunk = static_cast<std::size_t>(std::bit_width(index / kFirstChunk + 1) - 1);
-        if (chunk < growing_chunks_)
-            return chunks_[chunk] + (index - first_row(chunk)) * width_;
-        const std::uint64_t beyond = index - first_row(growing_chunks_);
-        chunk = growing_chunks_ + static_cast<std::size_t>(beyond / chunk_capacity(growing_chunks_));
-        return chunks_[chunk] + beyond % chunk_capacity(growing_chunks_) * width_;
+    // The values of a row: where they are, or copied to a buffer of width() values.
+    const double* row(std::uint64_t index, double* buffer) const {
+        const Place place = place_of(index);
+        if (is_wide(place.chunk))
+            return static_cast<const double*>(static_cast<const void*>(address(place)));
+        copy_narrow(address(place), width_, buffer);
+        return buffer;
     }
 
-    // The same, to be overwritten.
-    double* row(std::uint64_t index) {
-        return const_cast<double*>(static_cast<const RowStore*>(this)->row(index));
+    // A row and those behind it in its chunk (16 and more, where there are as many), as doubles or floats.
+    template <typename Visit>
+    void visit_rows(std::uint64_t first, Visit&& visit) const {
+        const Place place = place_of(first);
+        if (is_wide(place.chunk))
+            visit(static_cast<const double*>(static_cast<const void*>(address(place))));
+        else
+            visit(static_cast<const float*>(static_cast<const void*>(address(place))));
+    }
+
+    void prefetch(std::uint64_t index) const {
+        const Place place = place_of(index);
+        const std::byte* first = address(place);
+        __builtin_prefetch(first);
+        __builtin_prefetch(first + row_bytes(place.chunk) - 1);
+    }
+
+    // Overwrites a row with one that stands behind it.
+    void move_row(std::uint64_t from, std::uint64_t to) {
+        const Place source = place_of(from);
+        const Place target = place_of(to);
+        if (is_wide(source.chunk) == is_wide(target.chunk))
+            std::memmove(address(target), address(source), row_bytes(source.chunk));
+        else  // chunks are widened from the first one on
+            copy_narrow(address(source), width_, static_cast<double*>(static_cast<void*>(address(target))));
     }
 
     // Keeps the first rows and gives back the chunks behind them.
@@ -69,16 +102,17 @@ class RowStore {
             const std::uint64_t before = size_ + room_ - chunk_capacity(last);
             if (size > before)
                 break;
-            memory()->deallocate(chunks_[last], chunk_capacity(last) * width_ * sizeof(double),
-                                 alignof(double));
+            free_chunk(last);
             chunks_.pop_back();
+            wide_chunks_ = std::min(wide_chunks_, chunks_.size());
             size_ = before;
             room_ = 0;
         }
         room_ += size_ - size;
         size_ = size;
-        if (!chunks_.empty())
-            end_ = chunks_.back() + (chunk_capacity(chunks_.size() - 1) - room_) * width_;
+        if (!chunks_.empty() && wide_chunks_ == chunks_.size())
+            narrow_ = false;
+        set_end();
     }
 
     // Visits the rows in order, as runs of consecutive rows: visit(first, count).
@@ -86,14 +120,34 @@ class RowStore {
     void for_each_run(Visit&& visit) const {
         std::uint64_t left = size_;
         for (std::size_t c = 0; left > 0; ++c) {
-            const std::uint64_t count = left < chunk_capacity(c) ? left : chunk_capacity(c);
-            visit(static_cast<const double*>(chunks_[c]), count);
+            const std::uint64_t count = std::min(left, chunk_capacity(c));
+            if (is_wide(c))
+                visit(static_cast<const double*>(static_cast<const void*>(chunks_[c])), count);
+            else
+                visit_narrow(chunks_[c], count, visit);
+            left -= count;
+        }
+    }
+
+    // The same for a narrow store, as floats.
+    template <typename Visit>
+    void for_each_narrow_run(Visit&& visit) const {
+        std::uint64_t left = size_;
+        for (std::size_t c = 0; left > 0; ++c) {
+            const std::uint64_t count = std::min(left, chunk_capacity(c));
+            visit(static_cast<const float*>(static_cast<const void*>(chunks_[c])), count);
             left -= count;
         }
     }
 
   private:
     static constexpr std::uint64_t kFirstChunk = 16;
+    static constexpr std::size_t kBufferValues = 1024;  // longer rows are never narrow
+
+    struct Place {
+        std::size_t chunk;
+        std::uint64_t row;  // in the chunk
+    };
 
     std::uint64_t chunk_capacity(std::size_t chunk) const {
         return kFirstChunk << (chunk < growing_chunks_ ? chunk : growing_chunks_);
@@ -102,23 +156,106 @@ class RowStore {
     static std::uint64_t first_row(std::size_t chunk) {
         return kFirstChunk * ((std::uint64_t{1} << chunk) - 1);
     }
+    Place place_of(std::uint64_t index) const {
+        const auto chunk = static_cast<std::size_t>(std::bit_width(index / kFirstChunk + 1) - 1);
+        if (chunk < growing_chunks_)
+            return {chunk, index - first_row(chunk)};
+        const std::uint64_t beyond = index - first_row(growing_chunks_);
+        const std::uint64_t capacity = chunk_capacity(growing_chunks_);
+        return {growing_chunks_ + static_cast<std::size_t>(beyond / capacity), beyond % capacity};
+    }
+    bool is_wide(std::size_t chunk) const { return chunk < wide_chunks_; }
+    std::size_t row_bytes(std::size_t chunk) const {
+        return width_ * (is_wide(chunk) ? sizeof(double) : sizeof(float));
+    }
+    std::byte* address(Place place) const {
+        return chunks_[place.chunk] + place.row * row_bytes(place.chunk);
+    }
     MemoryResource* memory() const { return chunks_.get_stored_allocator().resource(); }
 
-    void add_chunk() {
-        const std::uint64_t capacity = chunk_capacity(chunks_.size());
-        if (chunks_.size() == chunks_.capacity())
-            chunks_.reserve(2 * chunks_.size() + 4);
-        end_ = static_cast<double*>(memory()->allocate(capacity * width_ * sizeof(double), alignof(double)));
-        chunks_.push_back(end_);
-        room_ = capacity;
+    static void copy_narrow(const std::byte* from, std::size_t count, double* to) {
+        const auto* values = static_cast<const float*>(static_cast<const void*>(from));
+        for (std::size_t i = 0; i < count; ++i)
+            to[i] = static_cast<double>(values[i]);
     }
 
-    Vector<double*> chunks_;
+    // False when a value is not exactly a float. What was written then is beyond the end.
+    bool append_narrow(const double* row) {
+        auto* to = static_cast<float*>(static_cast<void*>(end_));
+        bool exact = true;
+        for (std::size_t i = 0; i < width_; ++i) {
+            to[i] = static_cast<float>(row[i]);
+            exact &= static_cast<double>(to[i]) == row[i];
+        }
+        if (exact)
+            advance();
+        return exact;
+    }
+
+    // Chunk by chunk. When memory gives out, those that are wide already stay so.
+    void widen() {
+        for (; wide_chunks_ < chunks_.size(); ++wide_chunks_) {
+            const std::size_t c = wide_chunks_;
+            const bool last = c + 1 == chunks_.size();
+            const std::uint64_t rows = chunk_capacity(c) - (last ? room_ : 0);
+            std::byte* wide = allocate_chunk(c, sizeof(double));
+            copy_narrow(chunks_[c], rows * width_, static_cast<double*>(static_cast<void*>(wide)));
+            free_chunk(c);
+            chunks_[c] = wide;
+        }
+        narrow_ = false;
+        set_end();
+    }
+
+    // Where the next row goes.
+    void set_end() {
+        if (chunks_.empty())
+            return;
+        const std::size_t last = chunks_.size() - 1;
+        end_ = address({last, chunk_capacity(last) - room_});
+    }
+    void advance() {
+        end_ += width_ * (narrow_ ? sizeof(float) : sizeof(double));
+        --room_;
+        ++size_;
+    }
+
+    std::byte* allocate_chunk(std::size_t chunk, std::size_t value_bytes) {
+        return static_cast<std::byte*>(
+            memory()->allocate(chunk_capacity(chunk) * width_ * value_bytes, alignof(double)));
+    }
+    void free_chunk(std::size_t chunk) {
+        memory()->deallocate(chunks_[chunk], chunk_capacity(chunk) * row_bytes(chunk), alignof(double));
+    }
+    void add_chunk() {
+        if (chunks_.size() == chunks_.capacity())
+            chunks_.reserve(2 * chunks_.size() + 4);
+        std::byte* chunk = allocate_chunk(chunks_.size(), narrow_ ? sizeof(float) : sizeof(double));
+        if (!narrow_)
+            ++wide_chunks_;
+        chunks_.push_back(chunk);
+        room_ = chunk_capacity(chunks_.size() - 1);
+        end_ = chunk;
+    }
+
+    template <typename Visit>
+    void visit_narrow(const std::byte* chunk, std::uint64_t rows, Visit& visit) const {
+        double buffer[kBufferValues];
+        const std::uint64_t most = kBufferValues / width_;
+        for (std::uint64_t first = 0; first < rows; first += most) {
+            const std::uint64_t count = std::min(most, rows - first);
+            copy_narrow(chunk + first * width_ * sizeof(float), count * width_, buffer);
+            visit(static_cast<const double*>(buffer), count);
+        }
+    }
+    Vector<std::byte*> chunks_;
+    std::size_t wide_chunks_ = 0;  // the first ones; all, or none but while it is being widened
+    bool narrow_ = true;
     std::size_t width_ = 0;
     std::size_t growing_chunks_ = 0;
     std::uint64_t size_ = 0;
     std::uint64_t room_ = 0;
-    double* end_ = nullptr;
+    std::byte* end_ = nullptr;
 };
 
 }  // namespace seg::core

@@ -65,13 +65,16 @@ void sort_by_hash(Vector<Entry>& entries, Vector<Entry>& spare, WorkMeter& meter
 // Walks runs of equal hashes and keeps each distinct row once, at the front of the entries.
 class Collapse {
   public:
-    Collapse(const RowTable& table, Vector<Entry>& entries, Vector<double>& weights, WorkMeter& meter)
+    Collapse(const RowTable& table, Vector<Entry>& entries, Vector<double>& weights, MemoryResource* memory,
+             WorkMeter& meter)
         : table_(table),
           rows_(table.store),
           dimensions_(table.dimensions()),
           entries_(entries),
           weights_(weights),
-          meter_(meter) {}
+          meter_(meter),
+          first_(rows_.width(), 0.0, memory),
+          second_(rows_.width(), 0.0, memory) {}
 
     void run() {
         for (std::size_t begin = 0; begin < entries_.size();) {
@@ -86,14 +89,16 @@ class Collapse {
     }
 
   private:
-    const double* row(Entry entry) const { return rows_.row(index_of(entry)); }
-    bool same(Entry a, Entry b) const { return compare(row(a), row(b), dimensions_) == 0; }
+    int compare_rows(Entry a, Entry b, std::size_t width) {
+        return compare(rows_.row(index_of(a), first_.data()), rows_.row(index_of(b), second_.data()), width);
+    }
+    bool same(Entry a, Entry b) { return compare_rows(a, b, dimensions_) == 0; }
 
     // The kept entries never overtake the ones still to be read. Weights are added up in ascending order.
     void keep(std::size_t begin, std::size_t end) {
         double weight = 0;
         for (std::size_t i = begin; i < end; ++i)
-            weight += table_.weight(index_of(entries_[i]), row(entries_[i]));
+            weight += table_.weight(index_of(entries_[i]), rows_.row(index_of(entries_[i]), first_.data()));
         entries_[weights_.size()] = entries_[begin];
         weights_.push_back(weight);
     }
@@ -107,7 +112,7 @@ class Collapse {
         const auto at = [this](std::size_t i) { return entries_.begin() + static_cast<std::ptrdiff_t>(i); };
         std::sort(at(begin), at(end), [this](Entry a, Entry b) {
             meter_.done(work_of_row(rows_.width()));
-            return compare(row(a), row(b), rows_.width()) < 0;
+            return compare_rows(a, b, rows_.width()) < 0;
         });
         for (std::size_t i = begin; i < end;) {
             std::size_t next = i + 1;
@@ -133,18 +138,19 @@ class Collapse {
     Vector<Entry>& entries_;
     Vector<double>& weights_;
     WorkMeter& meter_;
+    Vector<double> first_;  // rows that are compared
+    Vector<double> second_;
 };
 
 // Copies the kept rows, which lie all over memory, into blocks.
-void gather(const RowStore& rows, const Vector<Entry>& entries, Blocks<double>& points, WorkMeter& meter) {
+void gather(const RowStore& rows, const Vector<Entry>& entries, Blocks<double>& points,
+            MemoryResource* memory, WorkMeter& meter) {
     constexpr std::size_t kAhead = 24;
+    Vector<double> row(rows.width(), 0.0, memory);
     for (std::size_t i = 0; i < entries.size(); ++i) {
-        if (i + kAhead < entries.size()) {
-            const double* ahead = rows.row(index_of(entries[i + kAhead]));
-            __builtin_prefetch(ahead);
-            __builtin_prefetch(ahead + rows.width() - 1);
-        }
-        points.set_row(i, rows.row(index_of(entries[i])));
+        if (i + kAhead < entries.size())
+            rows.prefetch(index_of(entries[i + kAhead]));
+        points.set_row(i, rows.row(index_of(entries[i]), row.data()));
         meter.done(work_of_row(rows.width()));
     }
     points.pad();
@@ -165,10 +171,10 @@ DistinctRows distinct_rows(const RowTable& rows, MemoryResource* memory, Interru
 
     Vector<double> weights(memory);
     weights.reserve(rows.size() + kLanes);
-    Collapse(rows, entries, weights, meter).run();
+    Collapse(rows, entries, weights, memory, meter).run();
 
     Blocks<double> points(weights.size(), rows.dimensions(), memory);
-    gather(rows.store, entries, points, meter);
+    gather(rows.store, entries, points, memory, meter);
     weights.resize(points.block_count() * kLanes, 0.0);
     return {std::move(points), std::move(weights)};
 }

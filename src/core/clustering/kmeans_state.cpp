@@ -13,6 +13,7 @@ constexpr std::uint8_t kMagic = 'k';
 constexpr std::uint8_t kVersion = 1;
 constexpr std::uint8_t kWeightedFlag = 1;
 constexpr std::uint8_t kCountsFlag = 2;
+constexpr std::uint8_t kNarrowFlag = 4;    // values are floats; not with counts
 constexpr std::uint64_t kFewestRows = 32;  // kept whatever the limit says
 constexpr double kLargestFeature = 1e140;
 constexpr double kLargestWeight = 1e12;
@@ -27,6 +28,7 @@ struct Header {
     std::int64_t skipped;
     std::uint64_t divisor;
     bool counts;
+    bool narrow;
 };
 
 template <typename Value>
@@ -59,9 +61,11 @@ void read_numbers(Reader& reader, Header& header) {
     options.order_by = reader.get<std::int32_t>();
     options.measure = read_choice(reader, Measure::kCosine, "unknown measure");
     const auto flags = reader.get<std::uint8_t>();
-    reader.require((flags & ~(kWeightedFlag | kCountsFlag)) == 0, "unknown flags");
+    reader.require((flags & ~(kWeightedFlag | kCountsFlag | kNarrowFlag)) == 0, "unknown flags");
     options.weighted = (flags & kWeightedFlag) != 0;
     header.counts = (flags & kCountsFlag) != 0;
+    header.narrow = (flags & kNarrowFlag) != 0;
+    reader.require(!header.counts || !header.narrow, "flags exclude each other");
     reader.require(reader.get<std::uint16_t>() == 0, "reserved bytes are set");
 }
 
@@ -93,7 +97,8 @@ void check_header(const Header& header, const Reader& reader) {
     constexpr std::uint64_t kLargestDivisor = std::uint64_t{1} << 40;
     reader.require(std::has_single_bit(header.divisor) && header.divisor <= kLargestDivisor,
                    "divisor is not a power of two, or out of range");
-    const std::uint64_t row_bytes = 8 * (row_width(header) + (header.counts ? 1 : 0));
+    const std::uint64_t row_bytes =
+        header.narrow ? 4 * row_width(header) : 8 * (row_width(header) + (header.counts ? 1 : 0));
     reader.require(header.rows == 0
                        ? reader.left() == 0
                        : reader.left() % row_bytes == 0 &&
@@ -156,7 +161,8 @@ KmeansState::KmeansState(MemoryResource* memory, const GatheringOptions& options
       counts_(memory),
       groups_(options.kmeans.groups.begin(), options.kmeans.groups.end(), memory),
       init_(options.kmeans.init.begin(), options.kmeans.init.end(), memory),
-      weighted_row_(memory) {
+      weighted_row_(memory),
+      buffer_(memory) {
     options_.kmeans.groups = {groups_.data(), groups_.size()};
     options_.kmeans.init = {init_.data(), init_.size()};
 }
@@ -165,11 +171,14 @@ GatheringOptions KmeansState::read_options(std::span<const std::byte> body, Inte
     Reader reader(body, kTypeName);
     const Header header = read_header(reader);
     WorkMeter meter(interrupt);
+    const auto value = [&] {
+        return header.narrow ? static_cast<double>(reader.get<float>()) : reader.get<double>();
+    };
     for (std::int64_t i = 0; i < header.rows; ++i) {
         for (std::int32_t f = 0; f < header.dimensions; ++f)
-            reader.require(std::fabs(reader.get<double>()) <= kLargestFeature, "feature out of range");
+            reader.require(std::fabs(value()) <= kLargestFeature, "feature out of range");
         if (header.options.kmeans.weighted) {
-            const double weight = reader.get<double>();
+            const double weight = value();
             reader.require(weight >= kLeastWeight && weight <= kLargestWeight, "weight out of range");
         }
         meter.done(work_of_row(row_width(header)));
@@ -196,6 +205,7 @@ void KmeansState::set_dimensions(std::size_t dimensions) {
     validate(options_.kmeans, dimensions);
     rows_.set_width(dimensions + (options_.kmeans.weighted ? 1 : 0));
     weighted_row_.assign(rows_.width(), 0.0);
+    buffer_.assign(rows_.width(), 0.0);
 }
 
 void KmeansState::add(std::span<const double> features, double weight, Interrupt& interrupt) {
@@ -264,12 +274,13 @@ std::uint64_t KmeansState::bytes_per_row() const {
     return 8 * rows_.width() + sizeof(std::int64_t) + 2 * sizeof(std::uint32_t);
 }
 
-// The last chunk of the store may be empty: as large as all before it, and at most kLargestChunkBytes.
+// The last chunk of the store may be empty: as large as all before it, and at most kLargestChunkBytes; and
+// while the store is widened, it is there as floats, too.
 std::uint64_t KmeansState::most_rows() const {
     const std::uint64_t bytes = options_.limit / 20 * 17;
-    const std::uint64_t small = bytes / (bytes_per_row() + 8 * rows_.width());
-    const std::uint64_t large =
-        bytes > RowStore::kLargestChunkBytes ? (bytes - RowStore::kLargestChunkBytes) / bytes_per_row() : 0;
+    const std::uint64_t small = bytes / (bytes_per_row() + 12 * rows_.width());
+    constexpr std::uint64_t kSlack = RowStore::kLargestChunkBytes / 2 * 3;
+    const std::uint64_t large = bytes > kSlack ? (bytes - kSlack) / bytes_per_row() : 0;
     return std::max({small, large, kFewestRows});
 }
 
@@ -298,7 +309,7 @@ void KmeansState::settle(Interrupt& interrupt) {
 void KmeansState::keep(std::size_t from, std::size_t to) {
     if (from == to)
         return;
-    std::copy_n(rows_.row(from), rows_.width(), rows_.row(to));
+    rows_.move_row(from, to);
     if (!counts_.empty())
         counts_[to] = counts_[from];
 }
@@ -323,13 +334,15 @@ void KmeansState::collapse_equal_rows(Interrupt& interrupt) {
     }
     // Open addressing, at most two thirds full; a slot is a row's number + 1.
     Vector<std::uint32_t> slots(std::max<std::size_t>(size + size / 2, 16), std::uint32_t{0}, memory);
+    Vector<double> own(rows_.width(), 0.0, memory);
+    Vector<double> other(rows_.width(), 0.0, memory);
     std::size_t kept = 0;
     for (std::size_t i = 0; i < size; ++i) {
-        const double* row = rows_.row(i);
+        const double* row = rows_.row(i, own.data());
         auto slot = static_cast<std::size_t>(
             static_cast<unsigned __int128>(content_hash(row, rows_.width()) * divisor_) * slots.size() >> 64);
         const auto same = [&](std::uint32_t number) {
-            return std::equal(row, row + rows_.width(), rows_.row(number - 1));
+            return std::equal(row, row + rows_.width(), rows_.row(number - 1, other.data()));
         };
         while (slots[slot] != 0 && !same(slots[slot]))
             slot = slot + 1 == slots.size() ? 0 : slot + 1;
@@ -350,7 +363,7 @@ void KmeansState::thin(Interrupt& interrupt) {
     divisor_ *= 2;
     std::size_t kept = 0;
     for (std::size_t i = 0; i < rows_.size(); ++i) {
-        if (is_sampled(content_hash(rows_.row(i), dimensions()), divisor_))
+        if (is_sampled(content_hash(rows_.row(i, buffer_.data()), dimensions()), divisor_))
             keep(i, kept++);
         meter.done(work_of_row(rows_.width()));
     }
@@ -401,10 +414,22 @@ void KmeansState::merge_body(std::span<const std::byte> body, Interrupt& interru
     while (divisor_ < header.divisor)
         thin(interrupt);
     WorkMeter meter(interrupt);
-    const auto values = read_array<double>(reader, header.rows * static_cast<std::int64_t>(row_width(header)),
-                                           "wrong length");
+    const auto size = static_cast<std::size_t>(header.rows);
+    const std::int64_t count = header.rows * static_cast<std::int64_t>(row_width(header));
+    if (header.narrow) {
+        const auto values = read_array<float>(reader, count, "wrong length");
+        Vector<double> row(rows_.width(), 0.0, counts_.get_stored_allocator().resource());
+        for (std::size_t i = 0; i < size; ++i) {
+            std::copy_n(values.begin() + static_cast<std::ptrdiff_t>(i * row.size()), row.size(),
+                        row.begin());
+            append(row.data(), 1, interrupt);
+            meter.done(work_of_row(row.size()));
+        }
+        return;
+    }
+    const auto values = read_array<double>(reader, count, "wrong length");
     const auto counts = read_array<std::int64_t>(reader, header.counts ? header.rows : 0, "wrong length");
-    for (std::size_t i = 0; i < static_cast<std::size_t>(header.rows); ++i) {
+    for (std::size_t i = 0; i < size; ++i) {
         append(values.data() + i * rows_.width(), header.counts ? counts[i] : 1, interrupt);
         meter.done(work_of_row(rows_.width()));
     }
@@ -412,9 +437,14 @@ void KmeansState::merge_body(std::span<const std::byte> body, Interrupt& interru
 
 // ---- image
 
+bool KmeansState::writes_floats() const {
+    return rows_.is_narrow() && counts_.empty();
+}
+
 std::size_t KmeansState::image_size() const {
     return kHeaderSize + groups_.size() * sizeof(CategoryGroup) + init_.size() * sizeof(double) +
-           rows_.size() * rows_.width() * sizeof(double) + counts_.size() * sizeof(std::int64_t);
+           rows_.size() * rows_.width() * (writes_floats() ? sizeof(float) : sizeof(double)) +
+           counts_.size() * sizeof(std::int64_t);
 }
 
 void KmeansState::write_image(std::span<std::byte> image, Interrupt& interrupt) const {
@@ -441,7 +471,8 @@ void KmeansState::write_image(std::span<std::byte> image, Interrupt& interrupt) 
     writer.put(options.order_by);
     writer.put(static_cast<std::uint8_t>(options.measure));
     writer.put(static_cast<std::uint8_t>((options.weighted ? kWeightedFlag : 0) |
-                                         (counts_.empty() ? 0 : kCountsFlag)));
+                                         (counts_.empty() ? 0 : kCountsFlag) |
+                                         (writes_floats() ? kNarrowFlag : 0)));
     writer.put<std::uint16_t>(0);
     writer.put(static_cast<std::int32_t>(groups_.size()));
     writer.put(static_cast<std::int32_t>(init_.size()));
@@ -452,10 +483,14 @@ void KmeansState::write_image(std::span<std::byte> image, Interrupt& interrupt) 
     }
     writer.put_all(std::span<const double>(init_.data(), init_.size()));
     WorkMeter meter(interrupt);
-    rows_.for_each_run([&](const double* rows, std::uint64_t count) {
-        writer.put_all(std::span<const double>(rows, count * rows_.width()));
+    const auto put_rows = [&](const auto* rows, std::uint64_t count) {
+        writer.put_all(std::span(rows, count * rows_.width()));
         meter.done(count * work_of_row(rows_.width()));
-    });
+    };
+    if (writes_floats())
+        rows_.for_each_narrow_run(put_rows);
+    else
+        rows_.for_each_run(put_rows);
     writer.put_all(std::span<const std::int64_t>(counts_.data(), counts_.size()));
 }
 

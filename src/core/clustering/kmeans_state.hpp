@@ -80,6 +80,7 @@ class KmeansState {
     void collapse_equal_rows(Interrupt& interrupt);
     void thin(Interrupt& interrupt);
     void keep(std::size_t from, std::size_t to);
+    bool writes_floats() const;
     std::uint64_t bytes_per_row() const;
     std::uint64_t most_rows() const;
     void add_counts(std::int64_t seen, std::int64_t skipped);
@@ -94,6 +95,7 @@ class KmeansState {
     std::int64_t skipped_ = 0;
     std::uint64_t divisor_ = 1;  // rows whose hash is not below 2^64 / divisor are left out
     Vector<double> weighted_row_;
+    Vector<double> buffer_;  // a row of a narrow store
 };
 
 }  // namespace seg::core::clustering

@@ -16,8 +16,12 @@ struct RowTable {
     std::size_t size() const { return static_cast<std::size_t>(store.size()); }
     std::size_t dimensions() const { return store.width() - (weighted ? 1 : 0); }
     std::int64_t count(std::size_t row) const { return counts.empty() ? 1 : counts[row]; }
-    double weight(std::size_t row, const double* values) const {
-        return weighted ? values[dimensions()] : counts.empty() ? 1.0 : static_cast<double>(counts[row]);
+    // values: those of the row.
+    template <typename T>
+    double weight(std::size_t row, const T* values) const {
+        return weighted         ? static_cast<double>(values[dimensions()])
+               : counts.empty() ? 1.0
+                                : static_cast<double>(counts[row]);
     }
 };
 

@@ -14,26 +14,38 @@ RowBlocks::RowBlocks(const RowTable& rows, const Space& space, MemoryResource* m
       plain_(!space.cosine &&
              std::all_of(space.shift.begin(), space.shift.end(), [](double x) { return x == 0; }) &&
              std::all_of(space.scale.begin(), space.scale.end(), [](double x) { return x == 1; })),
-      block_(space.dimensions() * kLanes, 0.0, memory) {}
+      block_(space.dimensions() * kLanes, 0.0, memory),
+      row_(space.dimensions(), 0.0, memory) {}
 
 void RowBlocks::put_row(const double* row, std::size_t lane) {
     double* to = block_.data() + lane;
-    if (plain_) {
-        for (std::size_t f = 0; f < space_.dimensions(); ++f)
-            to[f * kLanes] = row[f] + 0.0;
-        return;
-    }
     space_.transform(row, [to](std::size_t f, double value) { to[f * kLanes] = value + 0.0; });
+}
+
+void RowBlocks::put_row(const float* row, std::size_t lane) {
+    std::copy_n(row, row_.size(), row_.begin());
+    put_row(row_.data(), lane);
+}
+
+template <typename T>
+void RowBlocks::put_plain(const T* row, std::size_t lane) {
+    double* to = block_.data() + lane;
+    for (std::size_t f = 0; f < space_.dimensions(); ++f)
+        to[f * kLanes] = static_cast<double>(row[f]) + 0.0;
 }
 
 std::size_t RowBlocks::fill(std::size_t first) {
     const std::size_t lanes = std::min(kLanes, size() - first);
     // Chunks of the store hold multiples of 16 rows, so a block never spans two.
-    const double* row = rows_.store.row(first);
-    for (std::size_t lane = 0; lane < lanes; ++lane, row += rows_.store.width()) {
-        put_row(row, lane);
-        weights_[lane] = rows_.weight(first + lane, row);
-    }
+    rows_.store.visit_rows(first, [&](const auto* row) {
+        for (std::size_t lane = 0; lane < lanes; ++lane, row += rows_.store.width()) {
+            if (plain_)
+                put_plain(row, lane);
+            else
+                put_row(row, lane);
+            weights_[lane] = rows_.weight(first + lane, row);
+        }
+    });
     for (std::size_t lane = lanes; lane < kLanes; ++lane) {
         weights_[lane] = 0;
         for (std::size_t f = 0; f < dimensions(); ++f)

@@ -87,11 +87,15 @@ class RowBlocks {
   private:
     std::size_t fill(std::size_t first);
     void put_row(const double* row, std::size_t lane);
+    void put_row(const float* row, std::size_t lane);
+    template <typename T>
+    void put_plain(const T* row, std::size_t lane);
 
     RowTable rows_;
     Space space_;
     bool plain_;  // the space is that of the rows
     Vector<double> block_;
+    Vector<double> row_;  // of a narrow store
     double weights_[kLanes];
 };
 
