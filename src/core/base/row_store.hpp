@@ -59,6 +59,23 @@ class RowStore {
         advance();
     }
 
+    // Appends as many of these rows as the last chunk has room for, at least one, if the store keeps such
+    // values as they are: doubles in a wide store, floats in a narrow one. Returns how many; 0 if it does
+    // not.
+    template <typename T>
+    std::uint64_t append_some(const T* rows, std::uint64_t count) {
+        if (narrow_ != (sizeof(T) == sizeof(float)) || count == 0)
+            return 0;
+        if (room_ == 0)
+            add_chunk();
+        const std::uint64_t taken = std::min(count, room_);
+        std::memcpy(end_, rows, taken * width_ * sizeof(T));
+        end_ += taken * width_ * sizeof(T);
+        room_ -= taken;
+        size_ += taken;
+        return taken;
+    }
+
     // The values of a row: where they are, or copied to a buffer of width() values.
     const double* row(std::uint64_t index, double* buffer) const {
         const Place place = place_of(index);

@@ -413,26 +413,52 @@ void KmeansState::merge_body(std::span<const std::byte> body, Interrupt& interru
     add_counts(header.seen, header.skipped);
     while (divisor_ < header.divisor)
         thin(interrupt);
-    WorkMeter meter(interrupt);
-    const auto size = static_cast<std::size_t>(header.rows);
     const std::int64_t count = header.rows * static_cast<std::int64_t>(row_width(header));
     if (header.narrow) {
-        const auto values = read_array<float>(reader, count, "wrong length");
-        Vector<double> row(rows_.width(), 0.0, counts_.get_stored_allocator().resource());
-        for (std::size_t i = 0; i < size; ++i) {
-            std::copy_n(values.begin() + static_cast<std::ptrdiff_t>(i * row.size()), row.size(),
-                        row.begin());
-            append(row.data(), 1, interrupt);
-            meter.done(work_of_row(row.size()));
+        merge_rows(read_array<float>(reader, count, "wrong length"), {}, interrupt);
+    } else {
+        const auto values = read_array<double>(reader, count, "wrong length");
+        merge_rows(values, read_array<std::int64_t>(reader, header.counts ? header.rows : 0, "wrong length"),
+                   interrupt);
+    }
+}
+
+template <typename T>
+void KmeansState::merge_rows(std::span<const T> values, std::span<const std::int64_t> counts,
+                             Interrupt& interrupt) {
+    WorkMeter meter(interrupt);
+    const std::size_t width = rows_.width();
+    Vector<double> row(width, 0.0, counts_.get_stored_allocator().resource());
+    for (std::size_t i = 0; !values.empty(); ++i) {
+        if (counts.empty())
+            values = values.subspan(append_whole(values, meter) * width);
+        if (values.empty())
+            break;
+        std::copy_n(values.begin(), width, row.begin());
+        append(row.data(), counts.empty() ? 1 : counts[i], interrupt);
+        values = values.subspan(width);
+        meter.done(work_of_row(width));
+    }
+}
+
+// Takes the rows as they are, as long as none has to go; returns how many it took.
+template <typename T>
+std::size_t KmeansState::append_whole(std::span<const T> values, WorkMeter& meter) {
+    const std::size_t width = rows_.width();
+    const std::size_t size = values.size() / width;
+    if (divisor_ > 1 || !counts_.empty() || rows_.size() + size > most_rows())
+        return 0;
+    std::size_t taken = 0;
+    try {
+        while (const std::uint64_t some = rows_.append_some(values.data() + taken * width, size - taken)) {
+            taken += some;
+            meter.done(some * work_of_row(width) / 8);
         }
-        return;
+    } catch (const Error& error) {
+        if (error.code() != Errc::kTooBig)
+            throw;
     }
-    const auto values = read_array<double>(reader, count, "wrong length");
-    const auto counts = read_array<std::int64_t>(reader, header.counts ? header.rows : 0, "wrong length");
-    for (std::size_t i = 0; i < size; ++i) {
-        append(values.data() + i * rows_.width(), header.counts ? counts[i] : 1, interrupt);
-        meter.done(work_of_row(rows_.width()));
-    }
+    return taken;
 }
 
 // ---- image

@@ -73,6 +73,10 @@ class KmeansState {
   private:
     void set_dimensions(std::size_t dimensions);
     void append(const double* row, std::int64_t count, Interrupt& interrupt);
+    template <typename T>
+    void merge_rows(std::span<const T> values, std::span<const std::int64_t> counts, Interrupt& interrupt);
+    template <typename T>
+    std::size_t append_whole(std::span<const T> values, WorkMeter& meter);
     bool is_kept(const double* row) const;
     void store(const double* row, std::int64_t count);
     void make_room(Interrupt& interrupt);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <utility>
 
 #include "core/base/fixed_sum.hpp"
@@ -88,6 +89,52 @@ class Ranges {
     bool fresh_ = true;
 };
 
+// The ranges of rows that are compared as they are and all weigh 1: no need to make blocks of them. Extremes
+// are kept for 16 rows at a time, so that the loop is long enough to be vectorized.
+void measure_plain_ranges(const RowTable& rows, Spread& spread, MemoryResource* memory, WorkMeter& meter) {
+    constexpr std::uint64_t kRows = 16;
+    constexpr double kInfinity = std::numeric_limits<double>::infinity();
+    const std::size_t d = rows.dimensions();
+    Vector<double> least(kRows * d, kInfinity, memory);
+    Vector<double> greatest(kRows * d, -kInfinity, memory);
+    rows.store.for_each_run([&](const double* run, std::uint64_t count) {
+        for (std::uint64_t first = 0; first < count; first += kRows, run += kRows * d) {
+            const std::size_t values = std::min(kRows, count - first) * d;
+            for (std::size_t i = 0; i < values; ++i) {
+                least[i] = std::min(least[i], run[i]);
+                greatest[i] = std::max(greatest[i], run[i]);
+            }
+        }
+        meter.done(count * work_of_row(d));
+    });
+    for (std::size_t f = 0; f < d; ++f) {
+        spread.least[f] = least[f];
+        spread.greatest[f] = greatest[f];
+    }
+    for (std::size_t i = d; i < kRows * d; ++i) {
+        spread.least[i % d] = std::min(spread.least[i % d], least[i]);
+        spread.greatest[i % d] = std::max(spread.greatest[i % d], greatest[i]);
+    }
+    for (std::size_t f = 0; f < d; ++f) {
+        spread.least[f] += 0.0;  // no negative zero
+        spread.greatest[f] += 0.0;
+    }
+    spread.largest_weight = 1;
+}
+
+void measure_ranges(RowBlocks& rows, Spread& spread, MemoryResource* memory, WorkMeter& meter) {
+    const RowTable& table = rows.rows();
+    if (rows.is_plain() && !table.weighted && table.counts.empty()) {
+        measure_plain_ranges(table, spread, memory, meter);
+        return;
+    }
+    Ranges ranges(rows.dimensions(), memory);
+    rows.for_each_block(meter, [&](std::size_t, std::size_t, const double* block, const double* weights) {
+        ranges.take(block, weights);
+    });
+    ranges.put(spread);
+}
+
 // Sums over rows of weight, weight * (x - middle) for each feature, and weight * |x - middle|^2.
 class Moments {
   public:
@@ -168,11 +215,7 @@ double squares_about_mean(RowBlocks& rows, const Spread& spread, WorkMeter& mete
 Spread measure_spread(RowBlocks& rows, MemoryResource* memory, Interrupt& interrupt) {
     WorkMeter meter(interrupt);
     Spread spread(rows.dimensions(), memory);
-    Ranges ranges(rows.dimensions(), memory);
-    rows.for_each_block(meter, [&](std::size_t, std::size_t, const double* block, const double* weights) {
-        ranges.take(block, weights);
-    });
-    ranges.put(spread);
+    measure_ranges(rows, spread, memory, meter);
     if (!std::isfinite(spread.largest_square() * spread.largest_weight * static_cast<double>(rows.size())))
         throw Error(Errc::kOutOfRange,
                     "the rows are too far from each other for their distances to be computed");

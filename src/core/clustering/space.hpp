@@ -68,6 +68,7 @@ class RowBlocks {
     RowBlocks(const RowTable& rows, const Space& space, MemoryResource* memory);
 
     const RowTable& rows() const { return rows_; }
+    bool is_plain() const { return plain_; }  // the space is that of the rows
     std::size_t size() const { return rows_.size(); }
     std::size_t dimensions() const { return space_.dimensions(); }
 
@@ -93,7 +94,7 @@ class RowBlocks {
 
     RowTable rows_;
     Space space_;
-    bool plain_;  // the space is that of the rows
+    bool plain_;
     Vector<double> block_;
     Vector<double> row_;  // of a narrow store
     double weights_[kLanes];
