@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # Runs ./check.sh in other Debian releases, each with its own PostgreSQL: as root, in change roots made by debootstrap.
+# Then restores there what was dumped here (test/restore.sh).
 #
 #   test/matrix.sh [SUITE...]      default: trixie (PostgreSQL 17) and sid (18)
 #
@@ -18,6 +19,7 @@ if [ -z "${MATRIX_DIR:-}" ]; then
     MATRIX_DIR=$(mktemp -d -t matrix.XXXXXX)
     remove=$MATRIX_DIR
 fi
+dump=$(mktemp -d -t restore.XXXXXX)
 mounted=()
 failures=0
 
@@ -34,6 +36,7 @@ finish() {
     local status=$?
     trap - EXIT INT TERM
     unmount_all
+    rm -rf "$dump"
     if [ -n "$remove" ] && ! grep -q " $remove/" /proc/mounts; then rm -rf --one-file-system "$remove"; fi
     exit $status
 }
@@ -95,13 +98,22 @@ copy_tree() { # DIR
     ) | tar -C "$1" --no-same-owner -xf -
 }
 
+run_in() { # DIR COMMAND...
+    local dir=$1
+    shift
+    env -i PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root TERM="${TERM:-dumb}" \
+        chroot "$dir" "$@"
+}
+
 check_in() { # SUITE
     local dir=$MATRIX_DIR/$1 summary
     make_root "$1" "$dir"
     copy_tree "$dir/srv/pg_segment"
     # shellcheck disable=SC2086 # arguments, several of them
-    env -i PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root TERM="${TERM:-dumb}" \
-        chroot "$dir" /srv/pg_segment/check.sh ${MATRIX_CHECK:-} 2>&1 | tee "$MATRIX_DIR/$1.check.log" || true
+    run_in "$dir" /srv/pg_segment/check.sh ${MATRIX_CHECK:-} 2>&1 | tee "$MATRIX_DIR/$1.check.log" || true
+    rm -rf "$dir/srv/dump"
+    cp -r "$dump" "$dir/srv/dump"
+    run_in "$dir" /srv/pg_segment/test/restore.sh restore /srv/dump || failures=$((failures + 1))
     unmount_all
     summary=$(tail -n 1 "$MATRIX_DIR/$1.check.log")
     case $summary in
@@ -112,6 +124,7 @@ check_in() { # SUITE
 }
 
 [ "$(id -u)" = 0 ] || { echo 'matrix.sh: only root can change roots' >&2; exit 1; }
+"$ROOT/test/restore.sh" dump "$dump"
 summaries=()
 for suite in "${SUITES[@]}"; do
     echo "== $suite"
