@@ -203,3 +203,12 @@ SELECT cluster_id, round((SELECT sum(value::text::numeric) FROM jsonb_each(share
 FROM segment.centroids(segment.model_get('nulls')) WHERE name = 'c' ORDER BY cluster_id;
 DROP SCHEMA "Odd ""Schema""" CASCADE;
 DROP TABLE customers, constant, points, start, parts, days, nulls;
+
+-- labels say of dates how long ago they are, of booleans whether they are so
+CREATE TABLE visits AS
+SELECT date '2026-01-01' - CASE WHEN i % 4 < 2 THEN i % 20 ELSE 300 + i % 20 END AS last_order, i % 2 = 0 AS member
+FROM generate_series(1, 200) AS i;
+SELECT k FROM segment.train('visits', 'visits', '{last_order,member}', k => 4, options => '{"prepare": {"as_of": "2026-01-02"}}');
+SELECT label, size FROM segment.clusters(segment.model_get('visits')) ORDER BY cluster_id;
+SELECT segment.drop_model('visits');
+DROP TABLE visits;

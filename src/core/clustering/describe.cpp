@@ -8,6 +8,7 @@
 namespace seg::core::clustering {
 namespace {
 
+using preparation::ColumnKind;
 using preparation::Feature;
 using preparation::FeatureKind;
 using preparation::PreparationView;
@@ -19,10 +20,31 @@ void append_text(std::string_view text, Vector<char>& out) {
     out.insert(out.end(), text.begin(), text.end());
 }
 
-// Whether a high value of the feature says all, as for the level of a category.
-bool is_share(const ClusteringView& model, std::int32_t feature) {
-    return !model.preparation().empty() &&
-           PreparationView(model.preparation()).feature(feature - 1).kind != FeatureKind::kValue;
+// What a label says of a centroid that is above or below the mean.
+struct Words {
+    const char* before_low;
+    const char* high;
+    const char* low;
+};
+
+Words words_of(const ClusteringView& model, std::int32_t feature) {
+    constexpr Words kNumber = {"", " high", " low"};
+    constexpr Words kShare = {"rarely ", "", ""};
+    constexpr Words kAge = {"", " long ago", " recent"};
+    if (model.preparation().empty())
+        return kNumber;
+    const PreparationView preparation(model.preparation());
+    const Feature place = preparation.feature(feature - 1);
+    if (place.kind != FeatureKind::kValue)
+        return kShare;
+    switch (preparation.column(place.column).kind) {
+        case ColumnKind::kBoolean:
+            return kShare;
+        case ColumnKind::kAge:
+            return kAge;
+        default:
+            return kNumber;
+    }
 }
 
 }  // namespace
@@ -74,12 +96,11 @@ void Describer::append(std::int32_t cluster, Vector<char>& out) {
         if (!(difference_[most] * difference_[most] >= kLeastShare * squares))
             break;
         const auto feature = static_cast<std::int32_t>(most + 1);
-        const bool share = is_share(model_, feature);
+        const Words words = words_of(model_, feature);
         append_text(word == 0 ? "" : ", ", out);
-        append_text(share && difference_[most] < 0 ? "rarely " : "", out);
+        append_text(difference_[most] < 0 ? words.before_low : "", out);
         append_feature_name(model_, feature, out);
-        if (!share)
-            append_text(difference_[most] > 0 ? " high" : " low", out);
+        append_text(difference_[most] > 0 ? words.high : words.low, out);
         difference_[most] = 0;
     }
     if (out.size() == start)
