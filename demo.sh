@@ -32,7 +32,7 @@ The imagined shop:
 The segmentation:
   --as-of TIME         look at the customers as they were at this time (midnight after the last order)
   --frequency WHAT     what counts as frequency: days (with an order) or orders (rows); days
-  --clusters K         how many clusters k-means makes (5)
+  --clusters K         how many clusters k-means makes, or "auto" (5)
 USAGE
 }
 
@@ -112,7 +112,7 @@ read_options() {
 }
 
 check_options() {
-    is_number "$clusters" && [ "$((10#$clusters))" -ge 1 ] || die "--clusters: not a number of clusters: $clusters"
+    [ "$clusters" = auto ] || { is_number "$clusters" && [ "$((10#$clusters))" -ge 1 ]; } || die "--clusters: not a number of clusters: $clusters"
     is_number "$customers" && [ "$((10#$customers))" -ge 1 ] && [ "$((10#$customers))" -le 10000000 ] ||
         die "--customers: must be a number from 1 to 10000000: $customers"
     [[ $seed =~ ^-?[0-9]{1,18}$ ]] || die "--seed: not an integer: $seed"
@@ -796,22 +796,15 @@ SQL
     note="$(thousands "$(query demo_unfinished 'SELECT count(*) FROM rfm')") customers scored and named by $rfm_function"
 }
 
-# Logarithms, because a few customers buy a hundred times what the others do.
 cluster_customers() {
-    sql -v k="$clusters" <<'SQL' || die "k-means: $(message ERROR)" "$(message DETAIL)" "--clusters K chooses another number"
-CREATE VIEW features AS
-SELECT customer_id, segment,
-       ARRAY[ln(1 + recency_days), ln(1 + frequency), ln(1 + greatest(monetary, 0))]::float8[] AS features
-FROM rfm;
-
-CREATE TABLE models AS
-SELECT 'shop' AS name, segment.kmeans(features, :k, '{"standardize": "zscore"}') AS model FROM features;
+    sql -v k="$clusters" -v assign="segment.assign${rfm_function#segment.rfm}" <<'SQL' || die "k-means: $(message ERROR)" "$(message DETAIL)" "--clusters K chooses another number"
+SELECT segment.train('shop', 'rfm', '{recency_days,frequency,monetary}', k => nullif(:'k', 'auto')::integer) \g /dev/null
 
 CREATE TABLE clusters AS
-SELECT customer_id, segment.cluster_id(model, features) AS cluster, segment
-FROM features, models;
+SELECT rfm.customer_id, assigned.cluster_id AS cluster, assigned.margin, rfm.segment
+FROM :assign('shop', key => 'customer_id') AS assigned JOIN rfm ON rfm.customer_id = assigned.key;
 SQL
-    note="$clusters clusters by segment.kmeans"
+    note="$(query demo_unfinished "SELECT k FROM segment.model_info(segment.model_get('shop'))") clusters by segment.train"
 }
 
 # ---- the report
@@ -850,26 +843,29 @@ FROM rfm
 GROUP BY rfm.segment, map.rank
 ORDER BY map.rank;
 
-\pset title 'Clusters found by k-means'
-SELECT c.cluster_id AS cluster, c.size AS customers, round(100 * c.share::numeric, 1) AS "of all %",
-       max(exp(value) - 1) FILTER (WHERE feature = 1)::numeric(20, 1) AS "recency, days",
-       max(exp(value) - 1) FILTER (WHERE feature = 2)::numeric(20, 1) AS :"frequency_title",
-       max(exp(value) - 1) FILTER (WHERE feature = 3)::numeric(20, 2) AS monetary,
+\pset title 'Clusters found by k-means (recency, frequency and monetary: centroids)'
+SELECT c.cluster_id AS cluster, c.label, c.size AS customers, round(100 * c.share::numeric, 1) AS "of all %",
+       max(value) FILTER (WHERE name = 'recency_days')::numeric(20, 1) AS "recency, days",
+       max(value) FILTER (WHERE name = 'frequency')::numeric(20, 1) AS :"frequency_title",
+       max(value) FILTER (WHERE name = 'monetary')::numeric(20, 2) AS monetary,
        (SELECT mode() WITHIN GROUP (ORDER BY segment) FROM clusters WHERE cluster = c.cluster_id) AS "mostly"
-FROM models, segment.clusters(model) AS c JOIN segment.centroids(model) AS centroid USING (cluster_id)
-GROUP BY c.cluster_id, c.size, c.share
+FROM (SELECT segment.model_get('shop') AS model) AS shop,
+     segment.clusters(model) AS c JOIN segment.centroids(model) AS centroid USING (cluster_id)
+GROUP BY c.cluster_id, c.label, c.size, c.share
 ORDER BY c.cluster_id;
 
 \pset title
 \pset format unaligned
 \pset tuples_only on
-SELECT format('The model: inertia %s over %s customers, %s %% of the variance explained, %s iterations, %s; seed %s, best of %s starts.',
-              to_char(inertia, 'FM999,999,999,990.0'), to_char(rows, 'FM999,999,999,990'),
-              to_char(100 * between_ss / nullif(total_ss, 0), 'FM990.0'), iterations,
+SELECT format('The model: %s clusters of %s customers, %s %% of the variance explained, silhouette %s, %s iterations, %s; seed %s, best of %s starts.',
+              info.k, to_char(info.rows, 'FM999,999,999,990'),
+              to_char(100 * between_ss / nullif(total_ss, 0), 'FM990.0'),
+              to_char(segment.silhouette(stored.clustering), 'FM0.00'), iterations,
               CASE WHEN converged THEN 'converged' ELSE 'not converged' END, seed, n_init)
-FROM models, segment.model_info(model);
+FROM segment.model AS stored, segment.model_info(stored.clustering) AS info;
+SELECT format('Column %s: %s (%s).', column_name, split_part(treatment, ';', 1), reason)
+FROM segment.prepare_info(segment.model_get('shop'));
 SQL
-    echo 'Recency, frequency and monetary are the centroids: typical values, averaged as logarithms and put back.'
     report_notes
 }
 
