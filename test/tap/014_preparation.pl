@@ -161,6 +161,9 @@ subtest 'dump and restore' => sub {
 
 # Bytes that are no text must not come in by the binary road.
 subtest 'encoding' => sub {
+	# Whatever the locale of this machine.
+	$node->safe_psql('postgres', q{CREATE DATABASE utf8 TEMPLATE template0 ENCODING 'UTF8' LC_COLLATE 'C' LC_CTYPE 'C'});
+	$node->safe_psql('utf8', 'CREATE EXTENSION pg_segment');
 	my $send = $node->safe_psql(
 		'postgres', q{
 SELECT encode(segment.preparation_send(segment.preparation_fit(t)), 'hex') FROM (VALUES ('xyz'), ('abc')) AS t (city)});
@@ -173,14 +176,14 @@ SELECT encode(segment.preparation_send(segment.preparation_fit(t)), 'hex') FROM 
 		open(my $out, '>:raw', $file) or die $!;
 		print $out "PGCOPY\n\xff\r\n\0", pack('NNnN', 0, 0, 1, length($hex) / 2), pack('H*', $hex), pack('n', 0xffff);
 		close($out);
-		my ($code, $stdout, $stderr) = $node->psql('postgres',
+		my ($code, $stdout, $stderr) = $node->psql('utf8',
 			"CREATE TEMP TABLE v (p segment.preparation); COPY v FROM '$file' (FORMAT binary)");
 		like($stderr, $error, $error);
 	}
 	my $state = $node->safe_psql(
 		'postgres', q{SELECT segment.preparation_state(t) FROM (VALUES ('xyz'), ('abc')) AS t (city)});
 	my ($code, $stdout, $stderr) =
-	  $node->psql('postgres', "SELECT '" . ($state =~ s/78797a/ff797a/r) . "'::segment.preparation_state");
+	  $node->psql('utf8', "SELECT '" . ($state =~ s/78797a/ff797a/r) . "'::segment.preparation_state");
 	like($stderr, qr/not valid in the database's encoding/, 'nor as a state');
 };
 
