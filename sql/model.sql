@@ -210,6 +210,9 @@ SELECT date '2026-01-01' - CASE WHEN i % 4 < 2 THEN i % 20 ELSE 300 + i % 20 END
 FROM generate_series(1, 200) AS i;
 SELECT k FROM segment.train('visits', 'visits', '{last_order,member}', k => 4, options => '{"prepare": {"as_of": "2026-01-02"}}');
 SELECT label, size FROM segment.clusters(segment.model_get('visits')) ORDER BY cluster_id;
+-- and of dates to come, whether they are soon
+SELECT k FROM segment.train('visits', 'visits', '{last_order,member}', k => 4, options => '{"prepare": {"as_of": "2024-01-02"}}');
+SELECT label, size FROM segment.clusters(segment.model_get('visits')) ORDER BY cluster_id;
 BEGIN READ ONLY;
 SELECT k FROM segment.train('visits', 'visits', '{last_order,member}', k => 4);
 ROLLBACK;

@@ -275,6 +275,17 @@ TEST(KmeansStep, Refuses) {
               Errc::kInvalidArgument);
 }
 
+// Near its own centre, but too far from the mean of all.
+TEST(KmeansStep, RowsTooFarAwayAreRefused) {
+    CountingResource memory;
+    NoInterrupt interrupt;
+    const Image model = Model({{1e200}, {0}}).image();
+    KmeansStep step(&memory, {model.view(), true});
+    EXPECT_EQ(error_code([&] { step.add(std::vector{1e200}); }), Errc::kOutOfRange);
+    EXPECT_EQ(step.rows(), 0);
+    EXPECT_NO_THROW(KmeansStep::read_options(external(step).view().subspan(4), interrupt));
+}
+
 TEST(KmeansStep, MalformedBytesAreRefused) {
     CountingResource memory;
     NoInterrupt interrupt;
@@ -302,6 +313,41 @@ TEST(KmeansStep, MalformedBytesAreRefused) {
     for (std::size_t size = 4; size < good.size; size += 5)
         EXPECT_EQ(error_code([&] { KmeansStep::read_options(good.view().subspan(4, size - 4), interrupt); }),
                   Errc::kBadBinary);
+}
+
+// What no rows add up to, though every field on its own may be.
+TEST(KmeansStep, ImpossibleSumsAreRefused) {
+    CountingResource memory;
+    NoInterrupt interrupt;
+    const Image model = Model({{0, 0}, {10, 0}}).image();
+    KmeansStep step(&memory, {model.view(), true});
+    add_all(step, {{1, 0}, {11, 0}});
+    const Image good = external(step);
+    const auto code = [&](Image bad) {
+        return error_code([&] { KmeansStep::read_options(bad.view().subspan(4), interrupt); });
+    };
+    const auto with_sizes = [&](std::int64_t first, std::int64_t second) {
+        Image image = good;
+        const std::int64_t sizes[] = {first, second};
+        std::memcpy(image.bytes().data() + KmeansStep::kHeaderSize + model.size, sizes, sizeof sizes);
+        return image;
+    };
+    constexpr std::int64_t kHalf = std::int64_t{1} << 52;
+    EXPECT_EQ(code(with_sizes(kHalf, kHalf + 1)), Errc::kBadBinary);
+    EXPECT_EQ(code(with_sizes(INT64_MAX, 0)), Errc::kBadBinary);
+    const Image full = with_sizes(kHalf, kHalf);
+    KmeansStep most(&memory, KmeansStep::read_options(full.view().subspan(4), interrupt));
+    most.merge_body(full.view().subspan(4), interrupt);
+    EXPECT_EQ(most.rows(), 2 * kHalf);
+    EXPECT_EQ(error_code([&] { most.merge_body(good.view().subspan(4), interrupt); }), Errc::kOutOfRange);
+    EXPECT_EQ(error_code([&] { most.merge(step, interrupt); }), Errc::kOutOfRange);
+
+    Image negative = good;  // the sum of squares is the last one
+    negative.bytes().back() ^= std::byte{0x80};
+    EXPECT_EQ(code(negative), Errc::kBadBinary);
+    Image weighted = good;
+    weighted.bytes()[KmeansStep::kHeaderSize + 6] |= std::byte{8};
+    EXPECT_EQ(code(weighted), Errc::kBadBinary);
 }
 
 TEST(KmeansStep, NumbersClusters) {

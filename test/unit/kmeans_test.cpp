@@ -581,6 +581,24 @@ TEST(KmeansState, SampleDoesNotDependOnOrderOrParts) {
     EXPECT_EQ(merged.seen(), 80000);
 }
 
+// Beyond 2^53 the weight of a cluster would not be its size.
+TEST(KmeansState, RefusesMoreRowsThanADoubleCounts) {
+    CountingResource memory;
+    NoInterrupt interrupt;
+    KmeansState state(&memory, gathering(1, 1 << 20));
+    add_all(state, {{1, 2}}, interrupt);
+    std::vector<std::uint64_t> image(state.image_size() / 8 + 1);
+    const std::span<std::byte> bytes = std::as_writable_bytes(std::span(image)).first(state.image_size());
+    state.write_image(bytes, interrupt);
+    const auto body = bytes.subspan(KmeansState::kSlot);
+    image[3] = std::uint64_t{1} << 53;  // rows seen
+    KmeansState most(&memory, KmeansState::read_options(body, interrupt));
+    most.merge_body(body, interrupt);
+    EXPECT_EQ(error_code([&] { most.merge(state, interrupt); }), Errc::kOutOfRange);
+    ++image[3];
+    EXPECT_EQ(error_code([&] { KmeansState::read_options(body, interrupt); }), Errc::kBadBinary);
+}
+
 TEST(KmeansState, RefusesBadWeightsAndRows) {
     CountingResource memory;
     NoInterrupt interrupt;

@@ -637,6 +637,38 @@ TEST_F(States, DamagedBytesAreRefused) {
         }
 }
 
+// Bytes of which no aggregate's result is, though each column on its own could be one's.
+TEST_F(States, ImpossibleColumnsAreRefused) {
+    const PreparationState::NewColumn columns[] = {{"first", Source::kReal}, {"second", Source::kBoolean}};
+    PreparationState state(&memory, defaults());
+    state.set_columns(columns);
+    for (int i = 0; i < 10; ++i)
+        state.add(std::vector{number(i), number(i % 2)});
+    std::vector<std::byte> good = image_of(state);
+    PreparationState::read_options(std::span(good).subspan(4), no_interrupt);
+    const auto code = [](const std::vector<std::byte>& bad) {
+        return error_of([&] { PreparationState::read_options(std::span(bad).subspan(4), no_interrupt); });
+    };
+    const auto place_of = [&](std::string_view name) {
+        return std::search(good.begin(), good.end(), name.begin(), name.end(),
+                           [](std::byte byte, char c) { return byte == static_cast<std::byte>(c); }) -
+               good.begin();
+    };
+    // Ten numbers of a boolean.
+    std::vector<std::byte> truths = good;
+    truths[static_cast<std::size_t>(place_of("first") - 4)] = static_cast<std::byte>(Source::kBoolean);
+    EXPECT_EQ(code(truths), Errc::kBadBinary);
+
+    const PreparationState::NewColumn alike[] = {{"a1", Source::kReal}, {"a2", Source::kReal}};
+    PreparationState twice(&memory, defaults());
+    twice.set_columns(alike);
+    twice.add(std::vector{number(1), number(2)});
+    good = image_of(twice);
+    std::vector<std::byte> same = good;
+    same[static_cast<std::size_t>(place_of("a2") + 1)] = std::byte{'1'};
+    EXPECT_EQ(code(same), Errc::kBadBinary);
+}
+
 TEST_F(States, NamesMustBeUnique) {
     const PreparationState::NewColumn twice[] = {{"a", Source::kReal}, {"a", Source::kReal}};
     PreparationState state(&memory, defaults());
@@ -707,6 +739,30 @@ TEST_F(States, DamagedValuesAreRefused) {
             }
         }
     EXPECT_GT(accepted, 0);
+}
+
+// Many levels, all different but for two, which the order by frequency keeps apart.
+TEST_F(Preparation, RepeatedLevelsAreRefused) {
+    std::vector<std::string> texts;
+    std::vector<Level> levels;
+    constexpr std::int32_t kLevels = 10'000;
+    for (std::int32_t l = 0; l < kLevels; ++l)
+        texts.push_back(std::string(100, 'a') + std::to_string(l));
+    Column column;
+    column.name = "x";
+    column.kind = ColumnKind::kCategory;
+    column.null = NullTreatment::kLevel;
+    column.levels = kLevels;
+    PreparationParts parts;
+    for (std::int32_t l = 0; l < kLevels; ++l) {
+        levels.push_back({texts[static_cast<std::size_t>(l)], kLevels - l});
+        parts.rows += kLevels - l;
+    }
+    parts.columns = {&column, 1};
+    parts.levels = levels;
+    PreparationView::validate(write(parts).body());
+    levels.back().text = levels[1].text;
+    EXPECT_EQ(error_of([&] { PreparationView::validate(write(parts).body()); }), Errc::kBadBinary);
 }
 
 TEST_F(States, TheImageDoesNotDependOnTheOrderOfRows) {

@@ -136,9 +136,12 @@ TEST_F(Population, KeepsTheBestAndNoneTwice) {
     EXPECT_TRUE(offer(0, 3, 10));
     EXPECT_EQ(recombination_.best().inertia, 10);
     EXPECT_EQ(recombination_.best().centres[1], 3);
+    EXPECT_FALSE(offer(0.25, 3, 9.99999));  // no news, but better
+    EXPECT_EQ(recombination_.best().inertia, 9.99999);
+    EXPECT_FALSE(offer(0, 0, std::numeric_limits<double>::quiet_NaN()));
     for (int i = 0; i < 40; ++i)
         EXPECT_FALSE(offer(0, 1, 30 + i));
-    EXPECT_EQ(recombination_.best().inertia, 10);
+    EXPECT_EQ(recombination_.best().inertia, 9.99999);
     EXPECT_TRUE(offer(0.5, 2.5, 1));
     EXPECT_EQ(recombination_.best().centres[0], 0.5);
 }

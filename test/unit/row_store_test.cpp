@@ -54,7 +54,7 @@ TEST(RowStore, WidensWhenAValueIsNoFloat) {
     for (std::uint64_t inexact : {0u, 1u, 15u, 16u, 47u, 48u, 999u, 70000u}) {
         CountingResource memory;
         RowStore store(&memory);
-        store.set_width(3);
+        store.set_width(3, RowStore::Values::kFloatsWhileExact);
         std::vector<double> expected;
         const auto append = [&](double last) {
             const double row[] = {static_cast<double>(store.size()), -0.0, last};
@@ -84,7 +84,7 @@ TEST(RowStore, NarrowRowsTakeHalfTheMemory) {
     for (int wide : {0, 1}) {
         CountingResource memory;
         RowStore store(&memory);
-        store.set_width(4);
+        store.set_width(4, RowStore::Values::kFloatsWhileExact);
         const double row[] = {1, 2, 3, wide == 1 ? 0.1 : 4.0};
         for (int i = 0; i < 100000; ++i)
             store.append(row);
@@ -98,7 +98,7 @@ TEST(RowStore, WideningMayFailAtAnyChunk) {
     for (std::size_t failing = 1;; ++failing) {
         CountingResource memory;
         RowStore store(&memory);
-        store.set_width(2);
+        store.set_width(2, RowStore::Values::kFloatsWhileExact);
         for (int i = 0; i < 300; ++i) {
             const double row[] = {static_cast<double>(i), 0.5};
             store.append(row);
@@ -128,10 +128,39 @@ TEST(RowStore, WideningMayFailAtAnyChunk) {
     }
 }
 
+TEST(RowStore, WideningCanBeCancelled) {
+    CountingResource memory;
+    RowStore store(&memory);
+    store.set_width(1, RowStore::Values::kFloatsWhileExact);
+    for (double i = 0; i < 1000; ++i)
+        store.append(&i);
+    const double inexact = 0.1;
+    for (int polls = 0; polls < 5; ++polls) {
+        seg::test::CancelAfter interrupt(0);
+        EXPECT_THROW(store.append(&inexact, &interrupt), seg::test::Cancelled);
+    }
+    EXPECT_EQ(store.size(), 1000u);
+    seg::test::CancelAfter later(3);
+    EXPECT_THROW(store.append(&inexact, &later), seg::test::Cancelled);
+    NoInterrupt interrupt;
+    store.append(&inexact, &interrupt);
+    EXPECT_EQ(row_of(store, 999)[0], 999);
+    EXPECT_EQ(row_of(store, 1000)[0], 0.1);
+}
+
+TEST(RowStore, DoublesUnlessToldOtherwise) {
+    CountingResource memory;
+    RowStore store(&memory);
+    store.set_width(1);
+    const double one = 1;
+    store.append(&one);
+    EXPECT_FALSE(store.is_narrow());
+}
+
 TEST(RowStore, LongRowsAreWideFromTheStart) {
     CountingResource memory;
     RowStore store(&memory);
-    store.set_width(2000);
+    store.set_width(2000, RowStore::Values::kFloatsWhileExact);
     const std::vector<double> row(2000, 1);
     store.append(row.data());
     EXPECT_FALSE(store.is_narrow());

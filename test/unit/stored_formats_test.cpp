@@ -6,6 +6,7 @@
 #include "core/clustering/clustering.hpp"
 #include "core/clustering/kmeans_state.hpp"
 #include "core/idset/set_builder.hpp"
+#include "core/preparation/preparation.hpp"
 #include "testing.hpp"
 
 namespace {
@@ -31,6 +32,13 @@ class Image {
     std::size_t size_;
     std::vector<std::uint64_t> words_;
 };
+
+std::string repeat(std::string_view part, int times) {
+    std::string whole;
+    for (; times != 0; --times)
+        whole += part;
+    return whole;
+}
 
 // Two rows, (1, 2) and (3, -4.5), and a skipped one; as floats.
 constexpr std::string_view kKmeansStateVersion1 =
@@ -66,6 +74,31 @@ constexpr std::string_view kPrototypesVersion1 =
     "0000f03f000000000000e03f0000000000000000000000000000e03f0000000000000000000000000000e03f00000000"
     "000000004ef6fe0d2b02ea3f000000000000f03f00000000000000000000000000000000000000000000004000000000"
     "0000f03f0200000000000000010000000000000001000000020000000000000000000040010061010062";
+
+// Of eight rows: a number that is winsorised and a logarithm, one that is imputed with an indicator, a
+// category with rare levels and NULL, a boolean that must be there, and a date.
+constexpr std::string_view kPreparationVersion1 =
+    "500100000500000009000000080000000000000002000000560100000001010101000000000000000100000000000000"
+    "0000000000000000060000004800000000000000000000000000f03f0000000000000000000000000000000000000000"
+    "000010400d72323bd382ed3f2a9fbf75d42de43f00000000000000400000000000000000000000000000000000000301"
+    "02000000010000000200000000000000000000004e000000060000003f00000000000000000000000000f03f00000000"
+    "0000000000000000000000000000000000000000000000000000f03f00000000000010400000000000000c4002000000"
+    "000000000000000000000000030000051800000003000000040000000000000002000000930000000400000067000000"
+    "000000000000000000001040000000000000000000000000000000000000000000000000000000000000000000000000"
+    "0000f03f0000000000000000010000000000000002000000000000000200000300000000070000000100000002000000"
+    "0000000005010000060000001d00000000000000000000000000f03f0000000000000000000000000000000000000000"
+    "000000000000000000000000000000000000f03f00000000000000000000000000000000000000000000000001000204"
+    "000000000800000001000000020000000000000028010000040000002a00000000000000000000000000f03f00000000"
+    "80d5c140000000000000000000000000000000000000000000003c40d9cef753e3ad4040000000000000000000000000"
+    "000000000000000000000000fe00000003000000030000000000000001010000040000000200000000000000616d6f75"
+    "6e747472616e73666f726d206c6f6731702061732061736b65643b206c696d6974656420746f20746865203020252061"
+    "6e642037352025207175616e74696c65732061732061736b65647669736974737363616c65206d696e6d617820617320"
+    "61736b65643b206e756c6c206d656469616e2061732061736b65643b20696e64696361746f722061732061736b656463"
+    "69747968617320342076616c7565733b203220776974682032352025206f662074686520726f77732061726520706f6f"
+    "6c65642c206265696e67207261726572207468616e20312025206f72206e6f7420616d6f6e67207468652032206d6f73"
+    "74206672657175656e74556c6d426f6e6e6d656d6265726120626f6f6c65616e3b206e756c6c20736b69702061732061"
+    "736b65646c6173747363616c6520726f627573742061732061736b65643b206e756c6c206572726f722061732061736b"
+    "65640000";
 
 TEST(StoredFormats, KmeansStateVersion1) {
     Image image(kKmeansStateVersion1);
@@ -137,19 +170,90 @@ TEST(StoredFormats, PrototypesVersion1) {
     EXPECT_EQ(model.nearest(row).cluster, 2);
 }
 
+void expect_numbers(const preparation::PreparationView& stored) {
+    using namespace preparation;
+    const Column amount = stored.column(0);
+    EXPECT_EQ(amount.name, "amount");
+    EXPECT_EQ(amount.kind, ColumnKind::kNumeric);
+    EXPECT_EQ(amount.reason, "transform log1p as asked; limited to the 0 % and 75 % quantiles as asked");
+    EXPECT_EQ(amount.transform, Transform::kLog1p);
+    EXPECT_EQ(amount.scaling, Scaling::kZscore);
+    EXPECT_TRUE(amount.winsorised);
+    EXPECT_EQ(amount.lower, 0);
+    EXPECT_EQ(amount.upper, 4);
+    EXPECT_EQ(amount.shift, 0.9222198635284841);
+    EXPECT_EQ(amount.scale, 0.6305944728637531);
+    const Column visits = stored.column(1);
+    EXPECT_EQ(visits.null, NullTreatment::kMedian);
+    EXPECT_EQ(visits.scaling, Scaling::kMinmax);
+    EXPECT_TRUE(visits.indicator);
+    EXPECT_EQ(visits.nulls, 2);
+    EXPECT_EQ(visits.fill, 3.5);
+    EXPECT_EQ(visits.features, 2);
+    const Column last = stored.column(4);
+    EXPECT_EQ(last.kind, ColumnKind::kAge);
+    EXPECT_EQ(last.as_of, 9131);
+    EXPECT_EQ(last.scaling, Scaling::kRobust);
+    EXPECT_EQ(last.null, NullTreatment::kError);
+}
+
+void expect_levels(const preparation::PreparationView& stored) {
+    using namespace preparation;
+    const Column city = stored.column(2);
+    EXPECT_EQ(city.kind, ColumnKind::kCategory);
+    EXPECT_EQ(city.null, NullTreatment::kLevel);
+    EXPECT_TRUE(city.other && city.null_level);
+    EXPECT_EQ(city.weight, 4);
+    EXPECT_EQ(city.nulls, 1);
+    EXPECT_EQ(city.other_rows, 2);
+    ASSERT_EQ(city.levels, 2);
+    EXPECT_EQ(stored.level(0).text, "Ulm");
+    EXPECT_EQ(stored.level(1).text, "Bonn");
+    EXPECT_EQ(stored.level(1).rows, 2);
+    EXPECT_EQ(stored.feature(5).kind, FeatureKind::kOther);
+    EXPECT_EQ(stored.feature(6).kind, FeatureKind::kNullLevel);
+    const Column member = stored.column(3);
+    EXPECT_EQ(member.kind, ColumnKind::kBoolean);
+    EXPECT_EQ(member.null, NullTreatment::kSkip);
+}
+
+TEST(StoredFormats, PreparationVersion1) {
+    using namespace preparation;
+    Image image(kPreparationVersion1);
+    PreparationView::validate(image.body());
+    const PreparationView stored(image.whole());
+    EXPECT_EQ(stored.rows(), 8);
+    ASSERT_EQ(stored.column_count(), 5);
+    ASSERT_EQ(stored.feature_count(), 9);
+    expect_numbers(stored);
+    expect_levels(stored);
+
+    const ColumnValue row[] = {
+        {false, 1000, {}}, {true, 0, {}}, {false, 0, "Kiel"}, {false, 1, {}}, {false, 9121, {}}};
+    std::vector<double> features(9);
+    EXPECT_TRUE(stored.prepare_row(row, features));
+    const double expected[] = {1.0897939618543044,  0.625, 1, 0, 0, 1.4142135623730951, 0, 1,
+                               -0.53959260758127614};
+    for (std::size_t f = 0; f < features.size(); ++f)
+        EXPECT_DOUBLE_EQ(features[f], expected[f]) << f;
+
+    std::vector<Column> columns;
+    for (std::int32_t c = 0; c < stored.column_count(); ++c)
+        columns.push_back(stored.column(c));
+    const std::vector<Level> levels = {stored.level(0), stored.level(1)};
+    const PreparationParts parts = {stored.rows(), columns, levels};
+    ASSERT_EQ(image_size(parts), image.whole().size());
+    Image written(repeat("00", static_cast<int>(image.body().size())));
+    write_preparation(parts, {written.bytes(), written.whole().size()});
+    EXPECT_TRUE(std::ranges::equal(written.body(), image.body()));
+}
+
 // Sets of ids, as ranges beside the bytes that version 1 writes for them.
 struct StoredSet {
     std::string hex;
     std::vector<std::pair<std::int64_t, std::int64_t>> ranges;
     std::uint32_t dictionary = 0;
 };
-
-std::string repeat(std::string_view part, int times) {
-    std::string whole;
-    for (; times != 0; --times)
-        whole += part;
-    return whole;
-}
 
 StoredSet array_and_loose_id() {
     StoredSet stored{
@@ -239,6 +343,11 @@ TEST(StoredFormats, EveryTruncationIsRefused) {
             EXPECT_EQ(error_code([&] { ClusteringView::validate(image.body()); }), Errc::kBadBinary)
                 << digits;
         }
+    for (std::size_t digits = 0; digits < kPreparationVersion1.size(); digits += 2) {
+        Image image(kPreparationVersion1.substr(0, digits));
+        EXPECT_EQ(error_code([&] { preparation::PreparationView::validate(image.body()); }), Errc::kBadBinary)
+            << digits;
+    }
     CountingResource memory;
     for (const StoredSet& stored : sets_version1())
         // Without whole ids at its end, a flat set with fewer ids is left.

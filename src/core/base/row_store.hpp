@@ -6,6 +6,7 @@
 #include <cstring>
 #include <span>
 
+#include "core/base/interrupt.hpp"
 #include "core/base/memory.hpp"
 
 namespace seg::core {
@@ -19,8 +20,8 @@ constexpr std::uint64_t work_of_row(std::size_t width) {
 // copying for large ones, and a row's place is arithmetic. Needs no destructor when its memory resource frees
 // at once.
 //
-// Counts, days, scores and money in whole units lose nothing in single precision: the store is narrow, half
-// as large, until a value comes that is not exactly a float. Then it is widened, once.
+// Counts, days, scores and money in whole units lose nothing in single precision: a store that is told so is
+// narrow, half as large, until a value comes that is not exactly a float. Then it is widened, once.
 class RowStore {
   public:
     static constexpr std::uint64_t kLargestChunkBytes = 16 * 1024 * 1024;
@@ -33,10 +34,12 @@ class RowStore {
     RowStore(const RowStore&) = delete;
     RowStore& operator=(const RowStore&) = delete;
 
-    // Values in a row; set once, before the first append.
-    void set_width(std::size_t width) {
+    enum class Values : std::uint8_t { kDoubles, kFloatsWhileExact };
+
+    // Values in a row, and how they are kept; set once, before the first append.
+    void set_width(std::size_t width, Values values = Values::kDoubles) {
         width_ = width;
-        narrow_ = width <= kBufferValues;
+        narrow_ = values == Values::kFloatsWhileExact && width <= kBufferValues;
         const std::uint64_t rows = std::bit_floor(kLargestChunkBytes / (width * sizeof(double)));
         growing_chunks_ =
             rows > kFirstChunk ? static_cast<std::size_t>(std::bit_width(rows / kFirstChunk) - 1) : 0;
@@ -47,13 +50,14 @@ class RowStore {
     // Whether every value is kept as a float.
     bool is_narrow() const { return narrow_ && wide_chunks_ == 0; }
 
-    void append(const double* row) {
+    // The interrupt is polled while the store is widened.
+    void append(const double* row, Interrupt* interrupt = nullptr) {
         if (room_ == 0)
             add_chunk();
         if (narrow_) {
             if (append_narrow(row))
                 return;
-            widen();
+            widen(interrupt);
         }
         std::memcpy(end_, row, width_ * sizeof(double));
         advance();
@@ -209,9 +213,11 @@ class RowStore {
         return exact;
     }
 
-    // Chunk by chunk. When memory gives out, those that are wide already stay so.
-    void widen() {
+    // Chunk by chunk. When memory gives out or it is cancelled, those that are wide already stay so.
+    void widen(Interrupt* interrupt) {
         for (; wide_chunks_ < chunks_.size(); ++wide_chunks_) {
+            if (interrupt != nullptr)
+                interrupt->poll();
             const std::size_t c = wide_chunks_;
             const bool last = c + 1 == chunks_.size();
             const std::uint64_t rows = chunk_capacity(c) - (last ? room_ : 0);
@@ -267,7 +273,7 @@ class RowStore {
     }
     Vector<std::byte*> chunks_;
     std::size_t wide_chunks_ = 0;  // the first ones; all, or none but while it is being widened
-    bool narrow_ = true;
+    bool narrow_ = false;
     std::size_t width_ = 0;
     std::size_t growing_chunks_ = 0;
     std::uint64_t size_ = 0;

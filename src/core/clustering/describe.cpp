@@ -27,10 +27,11 @@ struct Words {
     const char* low;
 };
 
-Words words_of(const ClusteringView& model, std::int32_t feature) {
+Words words_of(const ClusteringView& model, std::int32_t cluster, std::int32_t feature) {
     constexpr Words kNumber = {"", " high", " low"};
     constexpr Words kShare = {"rarely ", "", ""};
-    constexpr Words kAge = {"", " long ago", " recent"};
+    constexpr Words kPast = {"", " long ago", " recent"};
+    constexpr Words kFuture = {"", " soon", " far ahead"};
     if (model.preparation().empty())
         return kNumber;
     const PreparationView preparation(model.preparation());
@@ -41,7 +42,7 @@ Words words_of(const ClusteringView& model, std::int32_t feature) {
         case ColumnKind::kBoolean:
             return kShare;
         case ColumnKind::kAge:
-            return kAge;
+            return preparation.original(feature - 1, model.centroid(cluster, feature)) < 0 ? kFuture : kPast;
         default:
             return kNumber;
     }
@@ -96,7 +97,7 @@ void Describer::append(std::int32_t cluster, Vector<char>& out) {
         if (!(difference_[most] * difference_[most] >= kLeastShare * squares))
             break;
         const auto feature = static_cast<std::int32_t>(most + 1);
-        const Words words = words_of(model_, feature);
+        const Words words = words_of(model_, cluster, feature);
         append_text(word == 0 ? "" : ", ", out);
         append_text(difference_[most] < 0 ? words.before_low : "", out);
         append_feature_name(model_, feature, out);

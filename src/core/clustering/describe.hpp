@@ -10,9 +10,9 @@ namespace seg::core::clustering {
 void append_feature_name(const ClusteringView& model, std::int32_t feature, Vector<char>& out);
 
 // Describes clusters by the features in which their centroids differ most from the mean of all centroids,
-// weighted by their rows: "revenue high, city = Berlin, last_order recent", "rarely member"; "average" when none does. Three at the
-// most; a feature counts when it makes up a tenth of the centroid's squared distance to the mean. O(k *
-// dimensions) to begin with, then O(dimensions) a cluster.
+// weighted by their rows: "revenue high, city = Berlin, last_order recent", "rarely member"; "average" when
+// none does. Three at the most; a feature counts when it makes up a tenth of the centroid's squared distance
+// to the mean. O(k * dimensions) to begin with, then O(dimensions) a cluster.
 class Describer {
   public:
     Describer(const ClusteringView& model, MemoryResource* memory);

@@ -55,6 +55,11 @@ std::uint64_t search_divisor(std::uint64_t rows, std::size_t dimensions, const K
     return is_large(rows, dimensions) && rows >= 2 * target ? std::bit_floor(rows / target) : 1;
 }
 
+// Of the points that a search may have, an upper limit.
+std::uint64_t most_searched(std::size_t dimensions, const KmeansOptions& options) {
+    return std::max(2 * sample_size(options), kLargeInput / dimensions);
+}
+
 bool has_bounds(const KmeansOptions& options) {
     return options.min_size > 0 || options.max_size > 0;
 }
@@ -76,7 +81,8 @@ void price_collapsed(Bill& bill, std::uint64_t rows, std::size_t dimensions, con
     Lloyd<double>::price(bill, rows, dimensions, k);
     if (is_large(rows, dimensions))
         bill.add(rows + kLanes, (dimensions + 1) * sizeof(float));
-    price_recombination(bill, rows / search_divisor(rows, dimensions, options), dimensions, k);
+    if (options.algorithm != Algorithm::kBisecting && options.init.empty())
+        price_recombination(bill, std::min(rows, most_searched(dimensions, options)), dimensions, k);
     if (options.algorithm == Algorithm::kBisecting)
         bill.add(rows + kLanes, (dimensions + 4) * sizeof(double));
     if (has_bounds(options))

@@ -13,8 +13,9 @@ constexpr std::uint8_t kMagic = 'k';
 constexpr std::uint8_t kVersion = 1;
 constexpr std::uint8_t kWeightedFlag = 1;
 constexpr std::uint8_t kCountsFlag = 2;
-constexpr std::uint8_t kNarrowFlag = 4;    // values are floats; not with counts
-constexpr std::uint64_t kFewestRows = 32;  // kept whatever the limit says
+constexpr std::uint8_t kNarrowFlag = 4;                    // values are floats; not with counts
+constexpr std::uint64_t kFewestRows = 32;                  // kept whatever the limit says
+constexpr std::int64_t kMostRows = std::int64_t{1} << 53;  // counted exactly as weights, too
 constexpr double kLargestFeature = 1e140;
 constexpr double kLargestWeight = 1e12;
 constexpr double kLeastWeight = 1e-12;  // other than 0
@@ -91,8 +92,9 @@ void check_header(const Header& header, const Reader& reader) {
         reader.fail(error.what());
     }
     reader.require(header.dimensions >= 0 && header.dimensions <= kMaxDimensions, "dimensions out of range");
-    reader.require(header.rows >= 0 && header.seen >= header.rows && header.skipped >= 0,
-                   "counts of rows out of range");
+    reader.require(
+        header.rows >= 0 && header.seen >= header.rows && header.seen <= kMostRows && header.skipped >= 0,
+        "counts of rows out of range");
     reader.require((header.seen == 0) == (header.dimensions == 0), "rows without dimensions");
     constexpr std::uint64_t kLargestDivisor = std::uint64_t{1} << 40;
     reader.require(std::has_single_bit(header.divisor) && header.divisor <= kLargestDivisor,
@@ -194,8 +196,9 @@ GatheringOptions KmeansState::read_options(std::span<const std::byte> body, Inte
 }
 
 void KmeansState::add_counts(std::int64_t seen, std::int64_t skipped) {
-    if (__builtin_add_overflow(seen_, seen, &seen_) || __builtin_add_overflow(skipped_, skipped, &skipped_))
+    if (seen > kMostRows - seen_ || __builtin_add_overflow(skipped_, skipped, &skipped_))
         throw Error(Errc::kOutOfRange, "number of rows is out of range");
+    seen_ += seen;
 }
 
 void KmeansState::set_dimensions(std::size_t dimensions) {
@@ -203,7 +206,7 @@ void KmeansState::set_dimensions(std::size_t dimensions) {
         throw Error(Errc::kArrayShape, format("number of features must be between 1 and %d, not %zu",
                                               kMaxDimensions, dimensions));
     validate(options_.kmeans, dimensions);
-    rows_.set_width(dimensions + (options_.kmeans.weighted ? 1 : 0));
+    rows_.set_width(dimensions + (options_.kmeans.weighted ? 1 : 0), RowStore::Values::kFloatsWhileExact);
     weighted_row_.assign(rows_.width(), 0.0);
     buffer_.assign(rows_.width(), 0.0);
 }
@@ -242,7 +245,7 @@ void KmeansState::append(const double* row, std::int64_t count, Interrupt& inter
         if (!is_kept(row))
             return;
         try {
-            store(row, count);
+            store(row, count, interrupt);
             return;
         } catch (const Error& error) {
             // Other states have the memory that this one may take by its own limit.
@@ -259,12 +262,12 @@ bool KmeansState::is_kept(const double* row) const {
     return divisor_ == 1 || is_sampled(content_hash(row, dimensions()), divisor_);
 }
 
-void KmeansState::store(const double* row, std::int64_t count) {
+void KmeansState::store(const double* row, std::int64_t count, Interrupt& interrupt) {
     if (count > 1 && counts_.empty())
         counts_.assign(static_cast<std::size_t>(rows_.size()), std::int64_t{1});
     if (!counts_.empty() || count > 1)
         counts_.push_back(count);
-    rows_.append(row);
+    rows_.append(row, &interrupt);
 }
 
 // ---- too many rows

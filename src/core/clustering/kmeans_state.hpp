@@ -31,9 +31,10 @@ struct GatheringOptions {
 //   8 k i32   12 dimensions i32 (0: no row yet)   16 rows i64 (in the image)   24 seen i64   32 skipped i64
 //  40 seed i64   48 n_init i32   52 max_iter i32   56 tol f64   64 gamma f64   72 min_size i64
 //  80 max_size i64   88 limit u64   96 divisor u64   104 order_by i32   108 measure u8
-// 109 flags u8 (1: weighted, 2: counts)   110 zero (2)   112 groups i32   116 centres to start from i32
-// 120 groups (first i32, count i32, cost f64)[groups]   centres f64[][dimensions of init]
-//     rows f64[rows][dimensions + 1 if weighted]   counts i64[rows] if there are any
+// 109 flags u8 (1: weighted, 2: counts, 4: floats)   110 zero (2)   112 groups i32   116 centres to start
+// from i32 120 groups (first i32, count i32, cost f64)[groups]   centres f64[][dimensions of init]
+//     rows f64[rows][dimensions + 1 if weighted], f32 if they are floats
+//     counts i64[rows] if there are any, not with floats
 class KmeansState {
   public:
     static constexpr std::size_t kSlot = 4;
@@ -78,7 +79,7 @@ class KmeansState {
     template <typename T>
     std::size_t append_whole(std::span<const T> values, WorkMeter& meter);
     bool is_kept(const double* row) const;
-    void store(const double* row, std::int64_t count);
+    void store(const double* row, std::int64_t count, Interrupt& interrupt);
     void make_room(Interrupt& interrupt);
     void collapse(Interrupt& interrupt);
     void collapse_equal_rows(Interrupt& interrupt);

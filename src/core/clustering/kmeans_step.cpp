@@ -1,6 +1,7 @@
 #include "core/clustering/kmeans_step.hpp"
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
 #include <limits>
 #include <numeric>
@@ -15,6 +16,7 @@ constexpr std::uint8_t kMagic = 's';
 constexpr std::uint8_t kVersion = 1;
 constexpr const char* kTypeName = "segment.kmeans_step_state";
 constexpr std::size_t kMetaSize = sizeof(std::int32_t) * 2;
+constexpr std::int64_t kMostRows = std::int64_t{1} << 53;  // so many are a double
 constexpr std::size_t kPollEvery = 64;  // sums between two looks at the interrupt, in units of work
 
 std::size_t padded(std::size_t bytes) {
@@ -57,6 +59,11 @@ FloatMeta read_sum(Reader& reader, std::span<std::uint64_t> out) {
     reader.get_all(out.first(meta.used));
     reader.require(FloatSumView::is_canonical(meta, out.data()), "sum is not canonical");
     return meta;
+}
+
+bool is_negative(const FloatMeta& meta, std::span<const std::uint64_t> partials) {
+    return meta.carry < 0 || (meta.carry == 0 && meta.used > 0 &&
+                              std::signbit(std::bit_cast<double>(partials[meta.used - 1u])));
 }
 
 Vector<std::uint64_t> aligned_copy(MemoryResource* memory, std::span<const std::byte> image) {
@@ -177,6 +184,11 @@ void KmeansStep::add(std::span<const double> features) {
     const Nearest nearest = view_.nearest(features);
     view_.squared_distances(features, {distances_.data(), k()});
     view_.to_space(features, {row_.data(), d()});
+    const double squares = squares_from_reference();
+    const auto finite = [](double value) { return std::isfinite(value); };
+    if (!finite(squares) || !std::all_of(row_.begin(), row_.end(), finite))
+        throw Error(Errc::kOutOfRange,
+                    "the row is too far from the centroids for its distance to be computed");
     const auto own = static_cast<std::size_t>(nearest.cluster - 1);
     double other = kInfinity;
     for (std::size_t c = 0; c < k(); ++c)
@@ -190,7 +202,7 @@ void KmeansStep::add(std::span<const double> features) {
     sums_.add(first + d() + kDistance, distance);
     if (other < kInfinity)
         sums_.add(first + d() + kSilhouette, separation(distance, view_.distance(other)));
-    sums_.add(squares_index(), squares_from_reference());
+    sums_.add(squares_index(), squares);
     ++sizes_[own];
     radii_[own] = std::max(radii_[own], nearest.squared_distance);
 }
@@ -205,10 +217,14 @@ std::int64_t KmeansStep::rows() const {
 
 // ---- merging
 
-void KmeansStep::merge_sizes(std::size_t cluster, std::int64_t size, double radius) {
-    if (__builtin_add_overflow(sizes_[cluster], size, &sizes_[cluster]) || sizes_[cluster] > (1LL << 53))
-        throw Error(Errc::kOutOfRange, "number of rows is out of range");
-    radii_[cluster] = std::max(radii_[cluster], radius);
+void KmeansStep::merge_sizes(std::span<const std::int64_t> sizes) {
+    std::int64_t left = kMostRows - rows();
+    for (std::size_t c = 0; c < k(); ++c) {
+        if (sizes[c] > left)
+            throw Error(Errc::kOutOfRange, "number of rows is out of range");
+        left -= sizes[c];
+        sizes_[c] += sizes[c];
+    }
 }
 
 void KmeansStep::merge_skipped(std::int64_t more) {
@@ -220,8 +236,9 @@ void KmeansStep::merge(const KmeansStep& other, Interrupt& interrupt) {
     if (!(other.options_ == options_))
         throw Error(Errc::kInvalidArgument, "cannot combine passes of different models or kinds");
     WorkMeter meter(interrupt);
+    merge_sizes(view(other.sizes_));
     for (std::size_t c = 0; c < k(); ++c)
-        merge_sizes(c, other.sizes_[c], other.radii_[c]);
+        radii_[c] = std::max(radii_[c], other.radii_[c]);
     for (std::size_t s = 0; s < sums_.size(); ++s) {
         sums_.merge(s, other.sums_[s]);
         meter.done(kPollEvery);
@@ -234,18 +251,27 @@ StepOptions KmeansStep::read_options(std::span<const std::byte> body, Interrupt&
     const Header header = read_header(reader);
     ClusteringView::validate(header.options.model.subspan(ClusteringView::kSlot));
     const ClusteringView model(header.options.model);
+    reader.require(!model.facts().options.weighted, "model of weighted rows");
     WorkMeter meter(interrupt);
     const auto k = static_cast<std::size_t>(model.k());
-    for (std::size_t c = 0; c < k; ++c)
-        reader.require(reader.get<std::int64_t>() >= 0, "negative count");
+    std::int64_t left = kMostRows;
+    for (std::size_t c = 0; c < k; ++c) {
+        const auto size = reader.get<std::int64_t>();
+        reader.require(size >= 0 && size <= left, "number of rows out of range");
+        left -= size;
+    }
     for (std::size_t c = 0; c < k; ++c) {
         const auto radius = reader.get<double>();
         reader.require(std::isfinite(radius) && radius >= 0, "radius is out of range");
     }
-    const std::size_t sums = k * (static_cast<std::size_t>(model.dimensions()) + kPerCluster) + 1;
-    for (std::size_t s = 0; s < sums; ++s) {
+    const auto d = static_cast<std::size_t>(model.dimensions());
+    const std::size_t last = k * (d + kPerCluster);
+    for (std::size_t s = 0; s <= last; ++s) {
         std::uint64_t cells[FloatSumView::kMaxPartials];
-        read_sum(reader, cells);
+        const FloatMeta meta = read_sum(reader, cells);
+        const std::size_t which = s % (d + kPerCluster);
+        const bool magnitude = s == last || which == d + kWithin || which == d + kDistance;
+        reader.require(!magnitude || !is_negative(meta, cells), "sum of distances out of range");
         meter.done(kPollEvery);
     }
     reader.expect_end();
@@ -260,8 +286,9 @@ void KmeansStep::merge_body(std::span<const std::byte> body, Interrupt& interrup
     WorkMeter meter(interrupt);
     Vector<std::int64_t> sizes(k(), std::int64_t{0}, sizes_.get_stored_allocator().resource());
     reader.get_all(std::span(sizes.data(), sizes.size()));
+    merge_sizes(view(sizes));
     for (std::size_t c = 0; c < k(); ++c)
-        merge_sizes(c, sizes[c], reader.get<double>());
+        radii_[c] = std::max(radii_[c], reader.get<double>());
     for (std::size_t s = 0; s < sums_.size(); ++s) {
         std::uint64_t cells[FloatSumView::kMaxPartials];
         const FloatMeta meta = read_sum(reader, cells);
@@ -394,6 +421,8 @@ SteppedModel KmeansStep::result(MemoryResource* memory, Interrupt& interrupt) co
         facts.distinct_rows = 0;
     facts.inertia = std::accumulate(result.within_ss.begin(), result.within_ss.end(), 0.0);
     facts.total_ss = total_ss(memory, meter);
+    if (!std::isfinite(facts.inertia) || !std::isfinite(facts.total_ss))
+        throw Error(Errc::kOutOfRange, "the sum of squared distances is out of range");
     const auto [least, most] = std::minmax_element(sizes_.begin(), sizes_.end());
     facts.constrained =
         *least >= facts.options.min_size && (facts.options.max_size == 0 || *most <= facts.options.max_size);

@@ -119,7 +119,7 @@ class KmeansStep {
     double move_centres(SteppedModel& result, WorkMeter& meter) const;
     void write_statistics(SteppedModel& result) const;
     double total_ss(MemoryResource* memory, WorkMeter& meter) const;
-    void merge_sizes(std::size_t cluster, std::int64_t size, double radius);
+    void merge_sizes(std::span<const std::int64_t> sizes);
     void merge_skipped(std::int64_t more);
 
     Vector<std::uint64_t> image_;  // of the model

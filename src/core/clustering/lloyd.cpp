@@ -271,8 +271,9 @@ template <typename T>
 double Lloyd<T>::propose() {
     double movement = 0;
     for (std::size_t c = 0; c < k_; ++c) {
-        for (std::size_t f = 0; f < d_; ++f)
-            next_[c * d_ + f] = static_cast<T>(sums_[c * d_ + f] / weight_of_[c]);
+        // Weights of very different size may have cancelled out.
+        for (std::size_t i = c * d_; i < (c + 1) * d_; ++i)
+            next_[i] = weight_of_[c] > 0 ? static_cast<T>(sums_[i] / weight_of_[c]) : centres_[i];
         if (length_ != 0)
             bring_to_length(c);
         for (std::size_t i = c * d_; i < (c + 1) * d_; ++i) {

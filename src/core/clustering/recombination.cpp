@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 namespace seg::core::clustering {
 namespace {
@@ -13,8 +14,11 @@ constexpr std::size_t kMostCentres = 512;
 // fill the population.
 constexpr double kSameInertia = 1e-5;
 
-// What comparing two pairs costs beside a multiplication, times the number of comparisons a pair.
-constexpr double kSortingWork = 64;
+// What sorting costs a pair, in multiplications.
+constexpr double kSortingWork = 350;
+
+// Passes over the points for each child beside iterations: drawing the newcomer and the inertia.
+constexpr double kFurtherPasses = 2;
 
 constexpr std::size_t kPopulation = 20;
 
@@ -50,27 +54,38 @@ Recombination<T>::Recombination(WeightedPoints<T> data, Lloyd<T>& lloyd, MemoryR
     population_.reserve(kPopulation);
 }
 
+// Where a clustering of this inertia belongs: the place of one that is the same, a new one, that of the
+// worst.
 template <typename T>
-bool Recombination<T>::offer(double inertia) {
+std::size_t Recombination<T>::place_of(double inertia) const {
     std::size_t worst = 0;
     for (std::size_t i = 0; i < population_.size(); ++i) {
         if (std::fabs(population_[i].inertia - inertia) <= kSameInertia * inertia)
-            return false;
+            return i;
         if (population_[i].inertia > population_[worst].inertia)
             worst = i;
     }
-    if (population_.size() < kPopulation) {
-        worst = population_.size();
-        population_.push_back({Vector<double>(child_.size(), 0.0, memory_), inertia});
-    } else if (!(inertia < population_[worst].inertia)) {
+    return population_.size() < kPopulation ? population_.size() : worst;
+}
+
+template <typename T>
+bool Recombination<T>::offer(double inertia) {
+    if (!std::isfinite(inertia))
         return false;
-    }
-    std::copy(lloyd_.centres().begin(), lloyd_.centres().end(), population_[worst].centres.begin());
-    population_[worst].inertia = inertia;
-    if (worst != best_ && !(inertia < best().inertia))
+    const std::size_t place = place_of(inertia);
+    if (place == population_.size())
+        population_.push_back(
+            {Vector<double>(child_.size(), 0.0, memory_), std::numeric_limits<double>::infinity()});
+    Candidate& candidate = population_[place];
+    if (!(inertia < candidate.inertia))
         return false;
-    best_ = worst;
-    return true;
+    const bool is_best = inertia < best().inertia;
+    const bool is_news = inertia < best().inertia * (1 - kSameInertia);
+    std::copy(lloyd_.centres().begin(), lloyd_.centres().end(), candidate.centres.begin());
+    candidate.inertia = inertia;
+    if (is_best)
+        best_ = place;
+    return is_news;
 }
 
 template <typename T>
@@ -85,7 +100,8 @@ void Recombination<T>::run(const RecombinationLimits& limits, Random& random) {
         cross(one, parent(random), random);
         replace_one(random);
         lloyd_.set_centres(child_.data());
-        work += crossing + iteration * lloyd_.iterate(limits.max_iter, limits.tol).iterations;
+        work +=
+            crossing + iteration * (kFurtherPasses + lloyd_.iterate(limits.max_iter, limits.tol).iterations);
         in_vain = offer(lloyd_.inertia()) ? 0 : in_vain + 1;
     }
 }
@@ -126,7 +142,9 @@ void Recombination<T>::match(const Candidate& one, const Candidate& other) {
                 const double difference = centre[f] - other.centres[m * d_ + f];
                 sum += difference * difference;
             }
-            pairs_[c * k_ + m] = {sum, static_cast<std::uint32_t>(c), static_cast<std::uint32_t>(m)};
+            // Weights that cancelled out may have left a centre that is no number.
+            pairs_[c * k_ + m] = {sum >= 0 ? sum : std::numeric_limits<double>::infinity(),
+                                  static_cast<std::uint32_t>(c), static_cast<std::uint32_t>(m)};
         }
         meter_.done(k_ * d_);
     }

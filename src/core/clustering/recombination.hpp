@@ -46,8 +46,8 @@ class Recombination {
   public:
     Recombination(WeightedPoints<T> data, Lloyd<T>& lloyd, MemoryResource* memory, Interrupt& interrupt);
 
-    // Takes what lloyd has converged to into the population, where it is better than the worst and new.
-    // Returns whether it is the best so far.
+    // Takes what lloyd has converged to into the population, where it is better than the worst; it replaces
+    // one of the same inertia. Returns whether it is clearly the best so far.
     bool offer(double inertia);
 
     // Makes children until one of the limits is reached, or half as many as there may be were no better.
@@ -59,10 +59,13 @@ class Recombination {
     // The best of all that were offered and made; ties go to the earlier one.
     const Candidate& best() const { return population_[best_]; }
 
+    bool is_empty() const { return population_.empty(); }
+
     // Whether there is more than one clustering to start from.
     bool has_parents() const { return population_.size() > 1; }
 
   private:
+    std::size_t place_of(double inertia) const;
     const Candidate& parent(Random& random) const;
     void match(const Candidate& one, const Candidate& other);
     void cross(const Candidate& one, const Candidate& other, Random& random);

@@ -42,9 +42,9 @@ bool is_sampled(std::uint64_t hash, std::uint64_t divisor) {
 }
 
 void RowSample::take(const RowTable& rows, std::uint64_t divisor, Interrupt& interrupt) {
-    store_.set_width(rows.store.width());
+    store_.set_width(rows.store.width(), RowStore::Values::kFloatsWhileExact);
     for_each_sampled(rows, divisor, interrupt, [&](std::size_t index, const double* row) {
-        store_.append(row);
+        store_.append(row, &interrupt);
         if (!rows.counts.empty())
             counts_.push_back(rows.counts[index]);
     });

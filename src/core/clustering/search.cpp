@@ -32,7 +32,7 @@ SearchResult empty_result(std::size_t values, MemoryResource* memory) {
 template <typename T>
 void recombine(Recombination<T>& recombination, const SearchTask& task, double work, SearchResult& result) {
     const bool thorough = task.effort == Effort::kThorough;
-    if (!thorough && !recombination.has_parents())
+    if (recombination.is_empty() || (!thorough && !recombination.has_parents()))
         return;
     Random random(static_cast<std::uint64_t>(task.options.seed),
                   static_cast<std::uint64_t>(task.options.n_init));

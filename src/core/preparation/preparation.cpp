@@ -1,7 +1,9 @@
 #include "core/preparation/preparation.hpp"
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <numeric>
 
 #include "core/base/codec.hpp"
 #include "core/preparation/logarithm.hpp"
@@ -222,15 +224,21 @@ class Validation {
                         (before.rows == level.rows && text(before.text, before.size) < name),
                     "levels out of order");
         }
-        // Levels of different frequencies may still repeat.
-        for (std::int32_t l = 1; l < column.levels; ++l)
-            for (std::int32_t m = 0; m < l; ++m)
-                require(level_text(next_level_ + m) != level_text(next_level_ + l), "duplicate level");
+        check_distinct(column.levels);
         require(column.other_rows == left && (left == 0 || column.has(kOther)),
                 "rows of levels do not add up");
         const int used = column.levels + (left > 0) + (column.nulls > 0);
         require(column.has(kConstant) == (used < 2), "wrongly marked as constant");
         next_level_ += column.levels;
+    }
+    // Levels of different frequencies may still repeat. Sorted, as comparing all pairs could take seconds.
+    void check_distinct(std::int32_t levels) const {
+        std::int32_t order[kMaxFeatures];
+        std::iota(order, order + levels, next_level_);
+        std::sort(order, order + levels,
+                  [this](std::int32_t a, std::int32_t b) { return level_text(a) < level_text(b); });
+        for (std::int32_t l = 1; l < levels; ++l)
+            require(level_text(order[l - 1]) != level_text(order[l]), "duplicate level");
     }
     std::string_view level_text(std::int32_t index) const {
         const LevelRecord level = level_record(index);

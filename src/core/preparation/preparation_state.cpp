@@ -1,5 +1,6 @@
 #include "core/preparation/preparation_state.hpp"
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 
@@ -83,8 +84,12 @@ NumbersHeader read_numbers(Reader& reader) {
     return numbers;
 }
 
+bool is_truth_value(std::uint64_t prefix, int shift) {
+    return shift == 0 && (prefix == Histogram::key_of(0) || prefix == Histogram::key_of(1));
+}
+
 // The rows that the bins hold.
-std::int64_t check_bins(Reader& reader, std::int64_t rows, WorkMeter& meter) {
+std::int64_t check_bins(Reader& reader, Source source, std::int64_t rows, WorkMeter& meter) {
     const NumbersHeader numbers = read_numbers(reader);
     if (numbers.bins == 0) {
         reader.require(numbers.shift == 0 && numbers.minimum == 0 && numbers.maximum == 0,
@@ -100,6 +105,8 @@ std::int64_t check_bins(Reader& reader, std::int64_t rows, WorkMeter& meter) {
         const auto prefix = reader.get<std::uint64_t>();
         const auto count = reader.get<std::int64_t>();
         reader.require(b == 0 ? prefix == first : prefix > before, "bins out of order");
+        reader.require(source != Source::kBoolean || is_truth_value(prefix, numbers.shift),
+                       "boolean is neither 0 nor 1");
         reader.require(count >= 1 && count <= rows - seen, "rows of a bin out of range");
         before = prefix;
         seen += count;
@@ -129,15 +136,18 @@ std::int64_t check_levels(Reader& reader, std::int64_t rows, WorkMeter& meter) {
     return seen;
 }
 
-void check_column(Reader& reader, std::int64_t rows, WorkMeter& meter) {
+// Returns its name.
+std::string_view check_column(Reader& reader, std::int64_t rows, WorkMeter& meter) {
     const ColumnHeader column = read_column(reader, rows);
     if (column.gathered == Gathered::kNothing) {
         reader.require(column.nulls == 0, "NULLs of a column that is ignored");
-        return;
+        return column.name;
     }
-    const std::int64_t seen = column.gathered == Gathered::kNumbers ? check_bins(reader, rows, meter)
-                                                                    : check_levels(reader, rows, meter);
+    const std::int64_t seen = column.gathered == Gathered::kNumbers
+                                  ? check_bins(reader, column.source, rows, meter)
+                                  : check_levels(reader, rows, meter);
     reader.require(seen == rows - column.nulls, "rows of a column do not add up");
+    return column.name;
 }
 
 void read_bins(Reader& reader, MemoryResource* memory, Histogram& histogram, WorkMeter& meter) {
@@ -235,8 +245,11 @@ EncodedOptions PreparationState::read_options(std::span<const std::byte> body, I
     Reader options(header.options, kTypeName);
     PreparationOptions::check(options);
     WorkMeter meter(interrupt);
-    for (std::uint32_t c = 0; c < header.columns; ++c)
-        check_column(reader, header.rows, meter);
+    std::string_view names[kMaxColumns];
+    for (std::uint32_t c = 0; c < header.columns; ++c) {
+        names[c] = check_column(reader, header.rows, meter);
+        reader.require(std::find(names, names + c, names[c]) == names + c, "duplicate column name");
+    }
     reader.expect_end();
     return {header.options};
 }
