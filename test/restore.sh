@@ -26,16 +26,6 @@ chmod 711 "$WORK"
 
 sql() { psql -XAtq -v ON_ERROR_STOP=1 "$@"; }
 
-build() {
-    local pg_config
-    pg_config=$(server_pg_config)
-    mkdir "$WORK/build"
-    (cd "$ROOT" && find Makefile pg_segment.control sql src -type f ! -name '*.[od]' ! -name '*.bc' -print0) |
-        tar -C "$ROOT" --null -T - -cf - | tar -C "$WORK/build" --no-same-owner -xf -
-    make -C "$WORK/build" -s -j"$(nproc)" PG_CONFIG="$pg_config" install DESTDIR="$WORK/dest" \
-        >"$WORK/build.log" 2>&1 || { cat "$WORK/build.log" >&2; die 'the build failed'; }
-}
-
 train() {
     sql <<'SQL'
 CREATE EXTENSION pg_segment;
@@ -79,7 +69,7 @@ SELECT channel, segment.cardinality(ids), md5(segment.idset_send(ids)) FROM memb
 SQL
 }
 
-build
+server_build "$ROOT" "$WORK" || die 'the build failed'
 SERVER_DESTDIR=$WORK/dest server_start "$WORK/server" -c timezone=UTC
 case $1 in
 dump)

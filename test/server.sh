@@ -12,6 +12,8 @@
 # server_stop                         safe to call at any time, and twice
 # server_run COMMAND...               runs a command as the server's user
 # server_bindir                       where the server's programs are
+# server_build ROOT DIR               builds the release of the checkout ROOT in a copy and installs it under DIR/dest;
+#                                     prints what went wrong
 # server_extension_settings           the settings with which a server finds the build under $SERVER_DESTDIR
 #
 # In:  PG_CONFIG (default: the pg_config in PATH, else the newest under /usr/lib/postgresql), SERVER_DESTDIR (the
@@ -40,6 +42,20 @@ server_pg_config() {
 server_bindir() {
     local pg_config
     pg_config=$(server_pg_config) && "$pg_config" --bindir
+}
+
+server_build() { # ROOT DIR
+    local pg_config status=0
+    pg_config=$(server_pg_config) || return 1
+    mkdir "$2/build"
+    (cd "$1" && find Makefile pg_segment.control sql src -type f ! -name '*.[od]' ! -name '*.bc' -print0) |
+        tar -C "$1" --null -T - -cf - | tar -C "$2/build" --no-same-owner -xf -
+    {
+        make -C "$2/build" -s -j"$(nproc)" PG_CONFIG="$pg_config" &&
+            make -C "$2/build" -s PG_CONFIG="$pg_config" install DESTDIR="$2/dest"
+    } >"$2/build.log" 2>&1 || { status=1; cat "$2/build.log" >&2; }
+    rm -rf "$2/build"
+    return $status
 }
 
 # The server refuses to run as root; then it runs as the user that Debian's package makes for it.

@@ -98,17 +98,9 @@ ratio() {
 
 # ---- the driver
 
-pg_config=$(server_pg_config)
-
 build_release() {
-    mkdir "$WORK/build"
     chmod 711 "$WORK"
-    (cd "$ROOT" && find Makefile pg_segment.control sql src -type f ! -name '*.[od]' ! -name '*.bc' -print0) |
-        tar -C "$ROOT" --null -T - -cf - | tar -C "$WORK/build" --no-same-owner -xf -
-    make -C "$WORK/build" -s -j"$(nproc)" PG_CONFIG="$pg_config" >"$WORK/build.log" 2>&1 &&
-        make -C "$WORK/build" -s PG_CONFIG="$pg_config" install DESTDIR="$WORK/dest" >>"$WORK/build.log" 2>&1 ||
-        { cat "$WORK/build.log" >&2; die 'the build failed'; }
-    rm -rf "$WORK/build"
+    server_build "$ROOT" "$WORK" || die 'the build failed'
 }
 
 # The data fit into shared memory; otherwise the defaults, so that the figures are those of a plain server.
