@@ -103,6 +103,7 @@ class ExpandedState {
     static void flatten(ExpandedObjectHeader* header, void* result, Size size) {
         guarded([=]() {
             auto* image = static_cast<std::byte*>(result);
+            prefer_huge_pages(result, size);
             ServerInterrupt interrupt;
             reinterpret_cast<ExpandedState*>(header)->state_.write_image({image, size}, interrupt);
             SET_VARSIZE(result, size);

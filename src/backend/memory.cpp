@@ -11,19 +11,6 @@ namespace {
 
 constexpr std::size_t kServerAlignment = MAXIMUM_ALIGNOF;
 
-// Asks for huge pages under a large allocation: first touch is a good part of the time of a job that streams
-// hundreds of megabytes once. Only advice, so a failure does not matter.
-void prefer_huge_pages(void* p, std::size_t bytes) {
-    constexpr std::size_t kWorthwhile = 4 * 1024 * 1024;
-    constexpr std::uintptr_t kHugePage = 2 * 1024 * 1024;
-    if (bytes < kWorthwhile)
-        return;
-    const auto begin = (reinterpret_cast<std::uintptr_t>(p) + kHugePage - 1) / kHugePage * kHugePage;
-    const auto end = (reinterpret_cast<std::uintptr_t>(p) + bytes) / kHugePage * kHugePage;
-    if (begin < end)
-        madvise(reinterpret_cast<void*>(begin), end - begin, MADV_HUGEPAGE);
-}
-
 // MemoryContextAllocExtended raises a server error for sizes beyond MaxAllocHugeSize, so those end here.
 void* allocate_or_throw(MemoryContext context, std::size_t bytes) {
     if (bytes > MaxAllocHugeSize / 2)
@@ -36,6 +23,17 @@ void* allocate_or_throw(MemoryContext context, std::size_t bytes) {
 }
 
 }  // namespace
+
+void prefer_huge_pages(void* p, std::size_t bytes) {
+    constexpr std::size_t kWorthwhile = 4 * 1024 * 1024;
+    constexpr std::uintptr_t kHugePage = 2 * 1024 * 1024;
+    if (bytes < kWorthwhile)
+        return;
+    const auto begin = (reinterpret_cast<std::uintptr_t>(p) + kHugePage - 1) / kHugePage * kHugePage;
+    const auto end = (reinterpret_cast<std::uintptr_t>(p) + bytes) / kHugePage * kHugePage;
+    if (begin < end)
+        madvise(reinterpret_cast<void*>(begin), end - begin, MADV_HUGEPAGE);
+}
 
 void raise_over_budget(std::uint64_t needed) {
     const auto megabytes = [](std::uint64_t bytes) {

@@ -27,6 +27,10 @@ class ContextResource final : public core::MemoryResource {
     Limit limit_;
 };
 
+// Asks for huge pages under a large allocation that nobody has written to yet: first touch is a good part of
+// the time of a job that streams hundreds of megabytes once. Only advice.
+void prefer_huge_pages(void* p, std::size_t bytes);
+
 // Raises 54000 with what is needed, the limit and the setting.
 [[noreturn]] void raise_over_budget(std::uint64_t needed);
 

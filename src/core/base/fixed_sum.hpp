@@ -4,7 +4,9 @@
 #include <algorithm>
 #include <bit>
 #include <cmath>
+#include <cstddef>
 #include <cstdint>
+#include <cstring>
 
 namespace seg::core {
 
@@ -34,6 +36,79 @@ class FixedSum {
 
   private:
     __int128 total_ = 0;
+};
+
+// As many sums side by side as a vector has lanes, for loops that vector instructions can run: a term is
+// split into multiples of 2^-38 and of 2^-76 of a bound on its size, and adding a large constant turns each
+// into an integer. Terms that differ in the bits behind those are counted alike.
+template <std::size_t Lanes>
+class LaneSum {
+  public:
+    class Unit {
+      public:
+        explicit Unit(double bound) {
+            int exponent = 0;
+            std::frexp(bound, &exponent);
+            // Steps below 2^-976 would make parts that are not normal numbers.
+            high_step_ = std::ldexp(1.0, std::max(exponent, -900) - kBits);
+            low_step_ = std::ldexp(high_step_, -kBits);
+        }
+
+      private:
+        friend class LaneSum;
+        static constexpr int kBits = 38;
+        // Adding it rounds to a whole number of steps, which then stands in the last bits of the sum.
+        static constexpr double kRounder = 0x1.8p52;
+        double high_rounder() const { return kRounder * high_step_; }
+        double low_rounder() const { return kRounder * low_step_; }
+
+        double high_step_;
+        double low_step_;
+    };
+
+    void add(const double* terms, const Unit& unit) {
+        const double high_rounder = unit.high_rounder();
+        const double low_rounder = unit.low_rounder();
+        for (std::size_t lane = 0; lane < Lanes; lane += kPair) {
+            Doubles pair;
+            std::memcpy(&pair, terms + lane, sizeof pair);
+            const Doubles rounded = pair + high_rounder;
+            const Doubles rest = pair - (rounded - high_rounder);
+            high_[lane / kPair] += std::bit_cast<Counts>(rounded);
+            low_[lane / kPair] += std::bit_cast<Counts>(rest + low_rounder);
+        }
+        if (++added_ == kMostAdded)
+            carry(unit);
+    }
+
+    double value(const Unit& unit) {
+        carry(unit);
+        return static_cast<double>(high_total_) * unit.high_step_ +
+               static_cast<double>(low_total_) * unit.low_step_;
+    }
+
+  private:
+    static constexpr std::size_t kPair = 2;
+    typedef double Doubles __attribute__((vector_size(kPair * sizeof(double))));
+    typedef std::uint64_t Counts __attribute__((vector_size(kPair * sizeof(std::uint64_t))));
+    static constexpr std::uint64_t kMostAdded = std::uint64_t{1} << 24;  // 2^38 each, in 63 bits
+
+    void carry(const Unit& unit) {
+        const std::uint64_t high_bits = added_ * std::bit_cast<std::uint64_t>(unit.high_rounder());
+        const std::uint64_t low_bits = added_ * std::bit_cast<std::uint64_t>(unit.low_rounder());
+        for (std::size_t lane = 0; lane < Lanes; ++lane) {
+            high_total_ += static_cast<std::int64_t>(high_[lane / kPair][lane % kPair] - high_bits);
+            low_total_ += static_cast<std::int64_t>(low_[lane / kPair][lane % kPair] - low_bits);
+            high_[lane / kPair][lane % kPair] = low_[lane / kPair][lane % kPair] = 0;
+        }
+        added_ = 0;
+    }
+
+    Counts high_[Lanes / kPair] = {};  // with the bits of the rounder, as often as terms were added
+    Counts low_[Lanes / kPair] = {};
+    std::uint64_t added_ = 0;
+    __int128 high_total_ = 0;
+    __int128 low_total_ = 0;
 };
 
 // Adds doubles of any size that are not negative: terms of 32 neighbouring exponents share an integer, and

@@ -150,13 +150,16 @@ class RowStore {
         }
     }
 
-    // The same for a narrow store, as floats.
+    // The same with the values as they are kept: doubles or floats.
     template <typename Visit>
-    void for_each_narrow_run(Visit&& visit) const {
+    void for_each_stored_run(Visit&& visit) const {
         std::uint64_t left = size_;
         for (std::size_t c = 0; left > 0; ++c) {
             const std::uint64_t count = std::min(left, chunk_capacity(c));
-            visit(static_cast<const float*>(static_cast<const void*>(chunks_[c])), count);
+            if (is_wide(c))
+                visit(static_cast<const double*>(static_cast<const void*>(chunks_[c])), count);
+            else
+                visit(static_cast<const float*>(static_cast<const void*>(chunks_[c])), count);
             left -= count;
         }
     }

@@ -2,19 +2,18 @@
 
 #include <cmath>
 
+#include "core/base/fixed_sum.hpp"
+#include "core/clustering/kernels.hpp"
+
 namespace seg::core::clustering {
 namespace {
-
-constexpr double kStep = 0x1.0p-23;
-// Adding and subtracting it rounds to a multiple of the step.
-constexpr double kRounder = 0x1.8p52 * kStep;
 
 // Rounds blocks and adds up how far that moved them.
 class Rounder {
   public:
     Rounder(const Grid& grid, double largest_weight)
         : grid_(grid),
-          unit_(static_cast<double>(grid.origin.size()) * kStep * kStep * largest_weight),
+          unit_(static_cast<double>(grid.origin.size()) * kGridStep * kGridStep * largest_weight),
           d_(grid.origin.size()) {}
 
     void round(const double* from, const double* weights, float* to, float* weights_to) {
@@ -22,23 +21,24 @@ class Rounder {
         for (std::size_t f = 0; f < d_; ++f) {
             for (std::size_t lane = 0; lane < kLanes; ++lane) {
                 const double exact = (from[f * kLanes + lane] - grid_.origin[f]) * grid_.scale;
-                const double rounded = (exact + kRounder) - kRounder;
+                const double rounded = (exact + kGridRounder) - kGridRounder;
                 to[f * kLanes + lane] = static_cast<float>(rounded);
                 moved[lane] += (exact - rounded) * (exact - rounded);
             }
         }
         for (std::size_t lane = 0; lane < kLanes; ++lane) {
             weights_to[lane] = static_cast<float>(weights[lane]);
-            moved_.add(weights[lane] * moved[lane], unit_);
+            moved[lane] *= weights[lane];
         }
+        moved_.add(moved, unit_);
     }
-    double moved() const { return moved_.value(unit_); }
+    double moved() { return moved_.value(unit_); }
 
   private:
     Grid grid_;
-    FixedSum::Unit unit_;
+    LaneSum<kLanes>::Unit unit_;
     std::size_t d_;
-    FixedSum moved_;
+    LaneSum<kLanes> moved_;
 };
 
 }  // namespace
@@ -54,16 +54,8 @@ double grid_scale(const Spread& spread, std::span<const double> origin) {
     return usable ? scale : 0;
 }
 
-GridPoints to_grid(RowBlocks& rows, const Grid& grid, MemoryResource* memory, Interrupt& interrupt) {
-    WorkMeter meter(interrupt);
-    GridPoints result(rows.size(), rows.dimensions(), memory);
-    Rounder rounder(grid, 1);
-    rows.for_each_block(
-        meter, [&](std::size_t first, std::size_t, const double* block, const double* weights) {
-            rounder.round(block, weights, result.points.block(first / kLanes), &result.weights[first]);
-        });
-    result.rounding = rounder.moved();
-    return result;
+double most_rounding(double weight, std::size_t dimensions) {
+    return weight * static_cast<double>(dimensions) * kGridStep * kGridStep / 4;
 }
 
 GridPoints to_grid(const DistinctRows& rows, std::size_t count, const Grid& grid, MemoryResource* memory,

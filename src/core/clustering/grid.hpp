@@ -1,7 +1,6 @@
 // Points in single precision on a grid, half the memory traffic of double precision.
 #pragma once
 
-#include "core/base/fixed_sum.hpp"
 #include "core/base/interrupt.hpp"
 #include "core/clustering/distinct_rows.hpp"
 #include "core/clustering/lloyd.hpp"
@@ -10,8 +9,9 @@
 namespace seg::core::clustering {
 
 // Where the grid lies: a value x of feature f becomes (x - origin[f]) * scale, rounded to a multiple of
-// 2^-23. scale is a power of two that brings every value into (-1, 1). Sums of points with whole weights are
-// exact in double precision (up to 2^30 of them), so they do not depend on the order of the points.
+// kGridStep (2^-23). scale is a power of two that brings every value into (-1, 1). Sums of points with whole
+// weights are exact in double precision (up to 2^30 of them), so they do not depend on the order of the
+// points.
 struct Grid {
     std::span<const double> origin;
     double scale;
@@ -31,8 +31,10 @@ struct GridPoints {
     double rounding = 0;  // sum of weight * squared distance that rounding moved points, in units of the grid
 };
 
-// Rows in their order of arrival; the first `count` of distinct rows.
-GridPoints to_grid(RowBlocks& rows, const Grid& grid, MemoryResource* memory, Interrupt& interrupt);
+// The most that this sum can be for points of so much weight in all.
+double most_rounding(double weight, std::size_t dimensions);
+
+// The first `count` rows.
 GridPoints to_grid(const DistinctRows& rows, std::size_t count, const Grid& grid, MemoryResource* memory,
                    Interrupt& interrupt);
 

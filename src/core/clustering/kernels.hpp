@@ -8,6 +8,10 @@
 
 namespace seg::core::clustering {
 
+inline constexpr double kGridStep = 0x1.0p-23;
+// Adding and subtracting it rounds to a multiple of the step.
+inline constexpr double kGridRounder = 0x1.8p52 * kGridStep;
+
 // Blocks are laid out as in blocks.hpp. T is float or double.
 template <typename T>
 struct Kernels {
@@ -31,6 +35,10 @@ struct Kernels {
     // into block_sums.
     void (*lower)(const T* blocks, std::size_t block_count, std::size_t dimensions, const T* centre,
                   T* distances, const T* weights, double* block_sums);
+
+    // Brings values to the grid: (value - origin) * scale, rounded to a multiple of kGridStep. As many
+    // origins as values.
+    void (*to_grid)(const T* values, std::size_t count, const double* origins, double scale, float* points);
 };
 
 // The fastest variant that this machine runs.

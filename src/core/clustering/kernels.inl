@@ -224,4 +224,13 @@ void lower(const T* blocks, std::size_t block_count, std::size_t dimensions, con
 }
 
 template <typename T>
-constexpr Kernels<T> kVariant = {PGSEG_VARIANT, assign<T>, assign_two<T>, potentials<T>, lower<T>};
+void to_grid(const T* values, std::size_t count, const double* origins, double scale,
+             float* __restrict points) {
+    for (std::size_t i = 0; i < count; ++i) {
+        const double exact = (static_cast<double>(values[i]) - origins[i]) * scale;
+        points[i] = static_cast<float>((exact + kGridRounder) - kGridRounder);
+    }
+}
+
+template <typename T>
+constexpr Kernels<T> kVariant = {PGSEG_VARIANT, assign<T>, assign_two<T>, potentials<T>, lower<T>, to_grid<T>};

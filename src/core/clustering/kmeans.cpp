@@ -14,6 +14,7 @@
 #include "core/clustering/prototypes.hpp"
 #include "core/clustering/search.hpp"
 #include "core/clustering/space.hpp"
+#include "core/clustering/streamed_lloyd.hpp"
 
 namespace seg::core::clustering {
 namespace {
@@ -90,8 +91,7 @@ void price_collapsed(Bill& bill, std::uint64_t rows, std::size_t dimensions, con
 }
 
 void price_streamed(Bill& bill, std::uint64_t rows, std::size_t dimensions, const KmeansOptions& options) {
-    Lloyd<float>::price(bill, rows, dimensions, static_cast<std::size_t>(options.k));
-    bill.add(rows + kLanes, (dimensions + 1) * sizeof(float));
+    StreamedLloyd::price(bill, dimensions, static_cast<std::size_t>(options.k));
     // The sample and its rows, at most twice the expected number by chance.
     const std::uint64_t sampled = std::min(rows, 4 * sample_size(options));
     bill.add(sampled, dimensions * sizeof(double));
@@ -302,10 +302,9 @@ class Trainer {
         const Grid grid = {{origin_.data(), d_}, scale};
         find(part->points.size(), grid, *part);
         part.reset();
-        RowBlocks rows = blocks(*rows_);
-        const GridPoints points = to_grid(rows, grid, memory_, interrupt_);
-        go_on(points.view(), grid);
-        rounding_ = points.rounding / scale / scale;
+        StreamedLloyd lloyd(*rows_, space(), grid, k_, length(scale), memory_, interrupt_);
+        go_on(lloyd, grid);
+        rounding_ = most_rounding(spread_.weight, d_) / scale / scale;
         return true;
     }
 
@@ -324,7 +323,8 @@ class Trainer {
             const Grid grid = {{origin_.data(), d_}, scale};
             find(distinct / search_divisor(distinct, d_, options_), grid, rows);
             const GridPoints points = to_grid(rows, distinct, grid, memory_, interrupt_);
-            go_on(points.view(), grid);
+            Lloyd<float> lloyd(points.view(), k_, length(scale), memory_, interrupt_);
+            go_on(lloyd, grid);
             rounding_ = points.rounding / scale / scale;
         }
         if (has_bounds(options_))
@@ -387,11 +387,11 @@ class Trainer {
     }
 
     // Iterates over all points from the centres found; those stay as they are when nothing moves them.
-    void go_on(WeightedPoints<float> points, const Grid& grid) {
+    template <typename AnyLloyd>
+    void go_on(AnyLloyd& lloyd, const Grid& grid) {
         Vector<double> start(model_.centres.size(), 0.0, memory_);
         for (std::size_t i = 0; i < start.size(); ++i)
             start[i] = (model_.centres[i] - origin_[i % d_]) * grid.scale;
-        Lloyd<float> lloyd(points, k_, length(grid.scale), memory_, interrupt_);
         lloyd.set_centres(start.data());
         const LloydOutcome outcome = lloyd.iterate(options_.max_iter, movement_ * grid.scale * grid.scale);
         add_outcome(outcome);

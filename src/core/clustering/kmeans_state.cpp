@@ -517,7 +517,7 @@ void KmeansState::write_image(std::span<std::byte> image, Interrupt& interrupt) 
         meter.done(count * work_of_row(rows_.width()));
     };
     if (writes_floats())
-        rows_.for_each_narrow_run(put_rows);
+        rows_.for_each_stored_run(put_rows);
     else
         rows_.for_each_run(put_rows);
     writer.put_all(std::span<const std::int64_t>(counts_.data(), counts_.size()));

@@ -14,15 +14,10 @@ Lloyd<T>::Lloyd(WeightedPoints<T> data, std::size_t k, double length, MemoryReso
       kernels_(kernels<T>()),
       k_(k),
       d_(data.points.dimensions()),
-      length_(length),
       memory_(memory),
       meter_(interrupt),
-      centres_(k * d_, T(0), memory),
-      next_(k * d_, T(0), memory),
+      sums_(k, d_, length, memory),
       labels_(points_.size(), -1, memory),
-      sums_(k * d_, 0.0, memory),
-      weight_of_(k, 0.0, memory),
-      members_(k, std::size_t{0}, memory),
       distances_(memory),
       block_sums_(memory),
       is_seed_(memory) {}
@@ -30,7 +25,7 @@ Lloyd<T>::Lloyd(WeightedPoints<T> data, std::size_t k, double length, MemoryReso
 template <typename T>
 void Lloyd<T>::price(Bill& bill, std::uint64_t rows, std::size_t dimensions, std::size_t k) {
     bill.add(rows + kLanes, 2 * sizeof(T) + sizeof(std::int32_t) + 1 + 1);
-    bill.add(k, (dimensions + 3) * (2 * sizeof(T) + sizeof(double)));
+    CentreSums<T>::price(bill, k, dimensions);
 }
 
 // Blocks that stay in cache and are cheap enough to be one unit of work between polls.
@@ -43,7 +38,7 @@ std::size_t Lloyd<T>::slice_blocks(std::size_t centres) const {
 
 template <typename T>
 void Lloyd<T>::assign(Slice slice) {
-    kernels_.assign(points_.block(slice.first_block), slice.block_count, d_, centres_.data(), k_,
+    kernels_.assign(points_.block(slice.first_block), slice.block_count, d_, centres().data(), k_,
                     slice_labels_, slice_distances_);
 }
 
@@ -52,8 +47,7 @@ void Lloyd<T>::assign(Slice slice) {
 template <typename T>
 void Lloyd<T>::set_centres(const double* centres) {
     forget_assignment();
-    for (std::size_t i = 0; i < centres_.size(); ++i)
-        centres_[i] = static_cast<T>(centres[i]);
+    sums_.set_centres(centres);
 }
 
 template <typename T>
@@ -113,7 +107,7 @@ template <typename T>
 double Lloyd<T>::lower(std::size_t centre) {
     for_each_slice(1, [&](Slice slice) {
         const std::size_t first = slice.first_block * kLanes;
-        kernels_.lower(points_.block(slice.first_block), slice.block_count, d_, &centres_[centre * d_],
+        kernels_.lower(points_.block(slice.first_block), slice.block_count, d_, sums_.centre(centre),
                        &distances_[first], &weights_[first], &block_sums_[slice.first_block]);
     });
     double total = 0;
@@ -134,16 +128,14 @@ std::size_t Lloyd<T>::unused_point() {
 template <typename T>
 void Lloyd<T>::forget_assignment() {
     std::fill(labels_.begin(), labels_.end(), -1);
-    std::fill(sums_.begin(), sums_.end(), 0.0);
-    std::fill(weight_of_.begin(), weight_of_.end(), 0.0);
-    std::fill(members_.begin(), members_.end(), std::size_t{0});
+    sums_.clear();
 }
 
 template <typename T>
 void Lloyd<T>::add_seed(std::size_t cluster, std::size_t point) {
     is_seed_[point] = 1;
     for (std::size_t f = 0; f < d_; ++f)
-        centres_[cluster * d_ + f] = points_.at(point, f);
+        sums_.centre(cluster)[f] = points_.at(point, f);
 }
 
 template <typename T>
@@ -176,19 +168,9 @@ template <typename T>
 void Lloyd<T>::move(std::size_t point, std::int32_t from, std::int32_t to) {
     const double weight = static_cast<double>(weights_[point]);
     const T* row = points_.block(point / kLanes) + point % kLanes;
-    const auto add = [&](std::int32_t cluster, double sign) {
-        const auto c = static_cast<std::size_t>(cluster);
-        double* sums = &sums_[c * d_];
-        for (std::size_t f = 0; f < d_; ++f)
-            sums[f] += sign * static_cast<double>(row[f * kLanes]);
-        weight_of_[c] += sign;
-    };
-    if (from >= 0) {
-        add(from, -weight);
-        --members_[static_cast<std::size_t>(from)];
-    }
-    add(to, weight);
-    ++members_[static_cast<std::size_t>(to)];
+    if (from >= 0)
+        sums_.remove(from, row, kLanes, weight);
+    sums_.add(to, row, kLanes, weight);
     labels_[point] = to;
 }
 
@@ -207,8 +189,7 @@ bool are_equal(const std::int32_t* a, const std::int32_t* b, std::size_t count) 
 }  // namespace
 
 template <typename T>
-std::size_t Lloyd<T>::reassign() {
-    std::size_t moved = 0;
+void Lloyd<T>::reassign() {
     for_each_slice(k_, [&](Slice slice) {
         assign(slice);
         const std::size_t first = slice.first_block * kLanes;
@@ -222,11 +203,9 @@ std::size_t Lloyd<T>::reassign() {
                 if (now[lane] == labels_[i + lane])
                     continue;
                 move(i + lane, labels_[i + lane], now[lane]);
-                ++moved;
             }
         }
     });
-    return moved;
 }
 
 // By content: points may be in any order.
@@ -242,75 +221,33 @@ bool Lloyd<T>::precedes(std::size_t a, std::size_t b) const {
 // There is one: distinct points are at least as many as clusters.
 template <typename T>
 std::int32_t Lloyd<T>::relocate_empty() {
-    const auto empty =
-        static_cast<std::int32_t>(std::count(members_.begin(), members_.end(), std::size_t{0}));
+    const std::int32_t empty = sums_.count_empty();
     if (empty == 0)
         return 0;
     Vector<T> distances(points_.size(), T(0), memory_);
     for_each_nearest([&](std::size_t i, std::int32_t, T distance) { distances[i] = distance; });
-    for (std::size_t c = 0; c < k_; ++c) {
-        if (members_[c] != 0)
+    for (std::int32_t c = 0; c < static_cast<std::int32_t>(k_); ++c) {
+        if (sums_.members(c) != 0)
             continue;
         std::size_t farthest = points_.size();
         for (std::size_t i = 0; i < points_.size(); ++i) {
-            if (members_[static_cast<std::size_t>(labels_[i])] < 2)
+            if (sums_.members(labels_[i]) < 2)
                 continue;
             if (farthest == points_.size() || distances[i] > distances[farthest] ||
                 (distances[i] == distances[farthest] && precedes(i, farthest)))
                 farthest = i;
         }
         meter_.done(points_.size());
-        move(farthest, labels_[farthest], static_cast<std::int32_t>(c));
+        move(farthest, labels_[farthest], c);
         distances[farthest] = T(-1);
     }
     return empty;
 }
 
-// Works out where the centres would move; returns the squared movement of all of them together.
-template <typename T>
-double Lloyd<T>::propose() {
-    double movement = 0;
-    for (std::size_t c = 0; c < k_; ++c) {
-        // Weights of very different size may have cancelled out.
-        for (std::size_t i = c * d_; i < (c + 1) * d_; ++i)
-            next_[i] = weight_of_[c] > 0 ? static_cast<T>(sums_[i] / weight_of_[c]) : centres_[i];
-        if (length_ != 0)
-            bring_to_length(c);
-        for (std::size_t i = c * d_; i < (c + 1) * d_; ++i) {
-            const double difference = static_cast<double>(next_[i]) - static_cast<double>(centres_[i]);
-            movement += difference * difference;
-        }
-    }
-    return movement;
-}
-
-template <typename T>
-void Lloyd<T>::bring_to_length(std::size_t cluster) {
-    double squares = 0;
-    for (std::size_t i = cluster * d_; i < (cluster + 1) * d_; ++i)
-        squares += sums_[i] * sums_[i];
-    const double sum_length = std::sqrt(squares);
-    for (std::size_t i = cluster * d_; i < (cluster + 1) * d_; ++i) {
-        // Rows that point everywhere have no direction in common: the centre stays.
-        next_[i] = sum_length > 0 ? static_cast<T>(sums_[i] / sum_length * length_) : centres_[i];
-    }
-}
-
 template <typename T>
 LloydOutcome Lloyd<T>::iterate(std::int32_t max_iter, double tol) {
-    LloydOutcome outcome;
-    while (outcome.iterations < max_iter) {
-        const std::size_t moved = reassign();
-        const std::int32_t relocated = relocate_empty();
-        const double movement = propose();
-        ++outcome.iterations;
-        outcome.relocated += relocated;
-        outcome.converged = relocated == 0 && (moved == 0 || movement <= tol);
-        if (outcome.converged)
-            break;
-        centres_.swap(next_);
-    }
-    return outcome;
+    return sums_.iterate(
+        max_iter, tol, [this] { reassign(); }, [this] { return relocate_empty(); });
 }
 
 template <typename T>

@@ -6,6 +6,7 @@
 #include "core/base/interrupt.hpp"
 #include "core/base/random.hpp"
 #include "core/clustering/blocks.hpp"
+#include "core/clustering/centre_sums.hpp"
 #include "core/clustering/kernels.hpp"
 
 namespace seg::core::clustering {
@@ -17,24 +18,16 @@ struct WeightedPoints {
     const Vector<T>& weights;
 };
 
-struct LloydOutcome {
-    std::int32_t iterations = 0;
-    std::int32_t relocated = 0;
-    bool converged = false;
-};
-
 template <typename T>
 class Lloyd {
   public:
-    // length: what centres are brought to after each step, for rows that all have it; 0 leaves them.
+    // length: as for CentreSums
     Lloyd(WeightedPoints<T> data, std::size_t k, double length, MemoryResource* memory, Interrupt& interrupt);
 
     // Chooses k different points as centres: greedy k-means++. Returns the inertia they leave.
     double seed(Random& random);
     void set_centres(const double* centres);
 
-    // Iterates until no row changes its cluster, the centres' squared movement would be at most tol, or
-    // max_iter. A step within tol is not made: who starts at the centres found stays there.
     LloydOutcome iterate(std::int32_t max_iter, double tol);
 
     // Visits every point with its nearest centre: visit(index, label, squared distance).
@@ -44,7 +37,7 @@ class Lloyd {
     // Sum of weight * squared distance to the nearest centre.
     double inertia();
 
-    const Vector<T>& centres() const { return centres_; }
+    const Vector<T>& centres() const { return sums_.centres(); }
 
     // What the members hold, for the price of a job.
     static void price(Bill& bill, std::uint64_t rows, std::size_t dimensions, std::size_t k);
@@ -69,28 +62,21 @@ class Lloyd {
     void add_seed(std::size_t cluster, std::size_t point);
     void forget_assignment();
 
-    std::size_t reassign();
+    void reassign();
     void move(std::size_t point, std::int32_t from, std::int32_t to);
     bool precedes(std::size_t a, std::size_t b) const;
     std::int32_t relocate_empty();
-    double propose();
-    void bring_to_length(std::size_t cluster);
 
     const Blocks<T>& points_;
     const Vector<T>& weights_;
     const Kernels<T>& kernels_;
     std::size_t k_;
     std::size_t d_;
-    double length_;
     MemoryResource* memory_;
     WorkMeter meter_;
 
-    Vector<T> centres_;            // k x d
-    Vector<T> next_;               // k x d: where the centres would move
+    CentreSums<T> sums_;
     Vector<std::int32_t> labels_;  // a point's cluster, -1 before the first assignment
-    Vector<double> sums_;          // k x d: sum of weight * point of the cluster
-    Vector<double> weight_of_;     // k: sum of weights
-    Vector<std::size_t> members_;  // k: points, not weights
     Vector<T> distances_;          // seeding: squared distance to the nearest centre so far
     Vector<double> block_sums_;    // seeding: weight * distance of each block
     Vector<char> is_seed_;         // seeding: the points chosen

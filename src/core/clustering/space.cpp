@@ -3,18 +3,18 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <type_traits>
 #include <utility>
 
 #include "core/base/fixed_sum.hpp"
+#include "core/clustering/transpose.hpp"
 
 namespace seg::core::clustering {
 
 RowBlocks::RowBlocks(const RowTable& rows, const Space& space, MemoryResource* memory)
     : rows_(rows),
       space_(space),
-      plain_(!space.cosine &&
-             std::all_of(space.shift.begin(), space.shift.end(), [](double x) { return x == 0; }) &&
-             std::all_of(space.scale.begin(), space.scale.end(), [](double x) { return x == 1; })),
+      plain_(space.is_identity()),
       block_(space.dimensions() * kLanes, 0.0, memory),
       row_(space.dimensions(), 0.0, memory) {}
 
@@ -28,23 +28,17 @@ void RowBlocks::put_row(const float* row, std::size_t lane) {
     put_row(row_.data(), lane);
 }
 
-template <typename T>
-void RowBlocks::put_plain(const T* row, std::size_t lane) {
-    double* to = block_.data() + lane;
-    for (std::size_t f = 0; f < space_.dimensions(); ++f)
-        to[f * kLanes] = static_cast<double>(row[f]) + 0.0;
-}
-
 std::size_t RowBlocks::fill(std::size_t first) {
     const std::size_t lanes = std::min(kLanes, size() - first);
     // Chunks of the store hold multiples of 16 rows, so a block never spans two.
     rows_.store.visit_rows(first, [&](const auto* row) {
-        for (std::size_t lane = 0; lane < lanes; ++lane, row += rows_.store.width()) {
-            if (plain_)
-                put_plain(row, lane);
-            else
-                put_row(row, lane);
-            weights_[lane] = rows_.weight(first + lane, row);
+        const std::size_t width = rows_.store.width();
+        if (plain_)
+            to_block(row, width, lanes, dimensions(), block_.data());
+        for (std::size_t lane = 0; lane < lanes; ++lane) {
+            if (!plain_)
+                put_row(row + lane * width, lane);
+            weights_[lane] = rows_.weight(first + lane, row + lane * width);
         }
     });
     for (std::size_t lane = lanes; lane < kLanes; ++lane) {
@@ -89,35 +83,60 @@ class Ranges {
     bool fresh_ = true;
 };
 
-// The ranges of rows that are compared as they are and all weigh 1: no need to make blocks of them. Extremes
-// are kept for 16 rows at a time, so that the loop is long enough to be vectorized.
-void measure_plain_ranges(const RowTable& rows, Spread& spread, MemoryResource* memory, WorkMeter& meter) {
-    constexpr std::uint64_t kRows = 16;
-    constexpr double kInfinity = std::numeric_limits<double>::infinity();
-    const std::size_t d = rows.dimensions();
-    Vector<double> least(kRows * d, kInfinity, memory);
-    Vector<double> greatest(kRows * d, -kInfinity, memory);
-    rows.store.for_each_run([&](const double* run, std::uint64_t count) {
-        for (std::uint64_t first = 0; first < count; first += kRows, run += kRows * d) {
-            const std::size_t values = std::min(kRows, count - first) * d;
+// Extremes are kept for 16 rows at a time, so that the loop is long enough to be vectorized.
+template <typename T>
+class PlainRanges {
+  public:
+    PlainRanges(std::size_t dimensions, MemoryResource* memory)
+        : d_(dimensions),
+          least_(kLanes * dimensions, std::numeric_limits<T>::infinity(), memory),
+          greatest_(kLanes * dimensions, -std::numeric_limits<T>::infinity(), memory) {}
+
+    void take(const T* rows, std::uint64_t count) {
+        for (std::uint64_t first = 0; first < count; first += kLanes, rows += kLanes * d_) {
+            const std::size_t values = std::min<std::uint64_t>(kLanes, count - first) * d_;
+            T* __restrict least = least_.data();
+            T* __restrict greatest = greatest_.data();
             for (std::size_t i = 0; i < values; ++i) {
-                least[i] = std::min(least[i], run[i]);
-                greatest[i] = std::max(greatest[i], run[i]);
+                least[i] = std::min(least[i], rows[i]);
+                greatest[i] = std::max(greatest[i], rows[i]);
             }
         }
+    }
+    double least(std::size_t feature) const {
+        double result = static_cast<double>(least_[feature]);
+        for (std::size_t i = feature + d_; i < least_.size(); i += d_)
+            result = std::min(result, static_cast<double>(least_[i]));
+        return result;
+    }
+    double greatest(std::size_t feature) const {
+        double result = static_cast<double>(greatest_[feature]);
+        for (std::size_t i = feature + d_; i < greatest_.size(); i += d_)
+            result = std::max(result, static_cast<double>(greatest_[i]));
+        return result;
+    }
+
+  private:
+    std::size_t d_;
+    Vector<T> least_;
+    Vector<T> greatest_;
+};
+
+// The ranges of rows that are compared as they are and all weigh 1: no need to make blocks of them.
+void measure_plain_ranges(const RowTable& rows, Spread& spread, MemoryResource* memory, WorkMeter& meter) {
+    const std::size_t d = rows.dimensions();
+    PlainRanges<float> narrow(d, memory);
+    PlainRanges<double> wide(d, memory);
+    rows.store.for_each_stored_run([&](const auto* run, std::uint64_t count) {
+        if constexpr (std::is_same_v<decltype(run), const float*>)
+            narrow.take(run, count);
+        else
+            wide.take(run, count);
         meter.done(count * work_of_row(d));
     });
     for (std::size_t f = 0; f < d; ++f) {
-        spread.least[f] = least[f];
-        spread.greatest[f] = greatest[f];
-    }
-    for (std::size_t i = d; i < kRows * d; ++i) {
-        spread.least[i % d] = std::min(spread.least[i % d], least[i]);
-        spread.greatest[i % d] = std::max(spread.greatest[i % d], greatest[i]);
-    }
-    for (std::size_t f = 0; f < d; ++f) {
-        spread.least[f] += 0.0;  // no negative zero
-        spread.greatest[f] += 0.0;
+        spread.least[f] = std::min(narrow.least(f), wide.least(f)) + 0.0;  // no negative zero
+        spread.greatest[f] = std::max(narrow.greatest(f), wide.greatest(f)) + 0.0;
     }
     spread.largest_weight = 1;
 }
@@ -141,34 +160,38 @@ class Moments {
     Moments(const Spread& spread, MemoryResource* memory)
         : d_(spread.mean.size()),
           middle_(d_, 0.0, memory),
-          sums_(d_, FixedSum(), memory),
+          sums_(d_, LaneSum<kLanes>(), memory),
           units_(memory),
           weight_unit_(spread.largest_weight),
           square_unit_(spread.largest_square() * spread.largest_weight) {
         for (std::size_t f = 0; f < d_; ++f) {
             middle_[f] = spread.least[f] + (spread.greatest[f] - spread.least[f]) / 2;
-            units_.push_back(FixedSum::Unit((spread.greatest[f] - spread.least[f]) * spread.largest_weight));
+            units_.push_back(Unit((spread.greatest[f] - spread.least[f]) * spread.largest_weight));
         }
     }
 
-    void take(const double* block, std::size_t lanes, const double* weights) {
+    // Lanes past the last row weigh nothing.
+    void take(const double* block, const double* weights) {
         double squares[kLanes] = {};
+        double terms[kLanes];
         for (std::size_t f = 0; f < d_; ++f) {
             const double* values = block + f * kLanes;
-            for (std::size_t lane = 0; lane < kLanes; ++lane)
-                squares[lane] += (values[lane] - middle_[f]) * (values[lane] - middle_[f]);
-            for (std::size_t lane = 0; lane < lanes; ++lane)
-                sums_[f].add(weights[lane] * (values[lane] - middle_[f]), units_[f]);
+            for (std::size_t lane = 0; lane < kLanes; ++lane) {
+                const double difference = values[lane] - middle_[f];
+                squares[lane] += difference * difference;
+                terms[lane] = weights[lane] * difference;
+            }
+            sums_[f].add(terms, units_[f]);
         }
-        for (std::size_t lane = 0; lane < lanes; ++lane) {
-            weight_.add(weights[lane], weight_unit_);
-            square_.add(weights[lane] * squares[lane], square_unit_);
-        }
+        for (std::size_t lane = 0; lane < kLanes; ++lane)
+            terms[lane] = weights[lane] * squares[lane];
+        weight_.add(weights, weight_unit_);
+        square_.add(terms, square_unit_);
     }
 
     // False when the middle lies so far from the mean, seen from the rows, that the sum of squares about the
     // mean is lost in the difference.
-    bool put(Spread& spread) const {
+    bool put(Spread& spread) {
         spread.weight = weight_.value(weight_unit_);
         double shifted = 0;
         for (std::size_t f = 0; f < d_; ++f) {
@@ -183,14 +206,16 @@ class Moments {
     }
 
   private:
+    using Unit = LaneSum<kLanes>::Unit;
+
     std::size_t d_;
     Vector<double> middle_;
-    Vector<FixedSum> sums_;
-    Vector<FixedSum::Unit> units_;
-    FixedSum::Unit weight_unit_;
-    FixedSum::Unit square_unit_;
-    FixedSum weight_;
-    FixedSum square_;
+    Vector<LaneSum<kLanes>> sums_;
+    Vector<Unit> units_;
+    Unit weight_unit_;
+    Unit square_unit_;
+    LaneSum<kLanes> weight_;
+    LaneSum<kLanes> square_;
 };
 
 double squares_about_mean(RowBlocks& rows, const Spread& spread, WorkMeter& meter) {
@@ -220,8 +245,9 @@ Spread measure_spread(RowBlocks& rows, MemoryResource* memory, Interrupt& interr
         throw Error(Errc::kOutOfRange,
                     "the rows are too far from each other for their distances to be computed");
     Moments moments(spread, memory);
-    rows.for_each_block(meter, [&](std::size_t, std::size_t lanes, const double* block,
-                                   const double* weights) { moments.take(block, lanes, weights); });
+    rows.for_each_block(meter, [&](std::size_t, std::size_t, const double* block, const double* weights) {
+        moments.take(block, weights);
+    });
     if (!moments.put(spread))
         spread.total_ss = squares_about_mean(rows, spread, meter);
     return spread;
@@ -301,22 +327,24 @@ class SortedFeature {
 void fit_zscore(const RowTable& rows, const Spread& spread, Vector<double>& scale, MemoryResource* memory,
                 WorkMeter& meter) {
     const std::size_t d = scale.size();
-    Vector<FixedSum> sums(d, FixedSum(), memory);
+    Vector<LaneSum<kLanes>> sums(d, LaneSum<kLanes>(), memory);
     Vector<double> ones(d, 1.0, memory);
     RowBlocks centred(rows, {{spread.mean.data(), d}, {ones.data(), d}, false}, memory);
-    Vector<FixedSum::Unit> units(memory);
+    Vector<LaneSum<kLanes>::Unit> units(memory);
     for (std::size_t f = 0; f < d; ++f) {
         const double range = spread.greatest[f] - spread.least[f];
-        units.push_back(FixedSum::Unit(range * range * spread.largest_weight));
+        units.push_back(LaneSum<kLanes>::Unit(range * range * spread.largest_weight));
     }
-    centred.for_each_block(meter,
-                           [&](std::size_t, std::size_t lanes, const double* block, const double* weights) {
-                               for (std::size_t f = 0; f < d; ++f)
-                                   for (std::size_t lane = 0; lane < lanes; ++lane) {
-                                       const double value = block[f * kLanes + lane];
-                                       sums[f].add(weights[lane] * (value * value), units[f]);
-                                   }
-                           });
+    centred.for_each_block(meter, [&](std::size_t, std::size_t, const double* block, const double* weights) {
+        double terms[kLanes];
+        for (std::size_t f = 0; f < d; ++f) {
+            for (std::size_t lane = 0; lane < kLanes; ++lane) {
+                const double value = block[f * kLanes + lane];
+                terms[lane] = weights[lane] * (value * value);
+            }
+            sums[f].add(terms, units[f]);
+        }
+    });
     for (std::size_t f = 0; f < d; ++f) {
         const double variance = sums[f].value(units[f]) / spread.weight;
         if (variance > 0)

@@ -1,6 +1,8 @@
 // The space of distances: rows as they are compared with the centres.
 #pragma once
 
+#include <algorithm>
+#include <cmath>
 #include <span>
 
 #include "core/base/interrupt.hpp"
@@ -17,6 +19,12 @@ struct Space {
     bool cosine = false;
 
     std::size_t dimensions() const { return shift.size(); }
+
+    // Whether rows are compared as they are.
+    bool is_identity() const {
+        return !cosine && std::all_of(shift.begin(), shift.end(), [](double x) { return x == 0; }) &&
+               std::all_of(scale.begin(), scale.end(), [](double x) { return x == 1; });
+    }
 
     // Errc::kBadData for a row of length 0 where its direction counts.
     template <typename Row, typename Put>
@@ -89,8 +97,6 @@ class RowBlocks {
     std::size_t fill(std::size_t first);
     void put_row(const double* row, std::size_t lane);
     void put_row(const float* row, std::size_t lane);
-    template <typename T>
-    void put_plain(const T* row, std::size_t lane);
 
     RowTable rows_;
     Space space_;
