@@ -1,4 +1,5 @@
 #include "core/clustering/kmeans.hpp"
+#include "core/clustering/nearest_centres.hpp"
 
 #include <algorithm>
 #include <cmath>
@@ -626,6 +627,10 @@ TEST(Kernels, EveryVariantGivesTheSameBits) {
                 x = static_cast<float>(random.normal());
             for (float& x : centres)
                 x = static_cast<float>(random.normal());
+            std::vector<float> half_squares(k);
+            for (std::size_t i = 0; i < k * d; ++i)
+                half_squares[i / d] += centres[i] * centres[i] / 2;
+            const std::vector<double> origins(16 * d, 0.1);
             struct Out {
                 std::vector<std::int32_t> labels = std::vector<std::int32_t>(112);
                 std::vector<float> distances = std::vector<float>(112, 3.0f);
@@ -633,6 +638,8 @@ TEST(Kernels, EveryVariantGivesTheSameBits) {
                 std::vector<double> sums = std::vector<double>(7);
                 std::vector<float> nearest = std::vector<float>(112), second = std::vector<float>(112);
                 std::vector<std::int32_t> own = std::vector<std::int32_t>(112);
+                std::vector<std::int32_t> by_products = std::vector<std::int32_t>(112);
+                std::vector<float> completed = std::vector<float>(112), grid = std::vector<float>(16 * 33);
             } fast, plain;
             const auto run = [&](const Kernels<float>& kernels, Out& out) {
                 kernels.potentials(points.data(), blocks, d, centres.data(), k, out.distances.data(),
@@ -641,6 +648,9 @@ TEST(Kernels, EveryVariantGivesTheSameBits) {
                               out.sums.data());
                 kernels.assign(points.data(), blocks, d, centres.data(), k, out.labels.data(),
                                out.distances.data());
+                kernels.assign_by_products(points.data(), blocks, d, centres.data(), half_squares.data(), k,
+                                           out.by_products.data(), out.completed.data());
+                kernels.to_grid(points.data(), 16 * d, origins.data(), 0.125, out.grid.data());
                 kernels.assign_two(points.data(), blocks, d, centres.data(), k, out.own.data(),
                                    out.nearest.data(), out.second.data());
             };
@@ -651,6 +661,11 @@ TEST(Kernels, EveryVariantGivesTheSameBits) {
             EXPECT_EQ(fast.potentials, plain.potentials);
             EXPECT_EQ(fast.sums, plain.sums);
             EXPECT_EQ(fast.second, plain.second);
+            EXPECT_EQ(fast.by_products, plain.by_products);
+            EXPECT_EQ(fast.completed, plain.completed);
+            EXPECT_EQ(fast.grid, plain.grid);
+            for (std::size_t i = 0; i < 112; ++i)
+                EXPECT_NEAR(fast.completed[i], fast.distances[i], 1e-5f * static_cast<float>(d)) << i;
             EXPECT_EQ(fast.own, fast.labels);
             EXPECT_EQ(fast.nearest, fast.distances);
         }
@@ -684,6 +699,35 @@ TEST(Kernels, AssignAgreesWithTheDefinition) {
         }
         EXPECT_EQ(labels[row], best);
         EXPECT_EQ(distances[row], least);
+    }
+}
+
+// Products are taken only where they tell the centres apart; labels are then those of squared differences,
+// but for points on a boundary.
+TEST(NearestCentres, TakesProductsWhereTheySuffice) {
+    CountingResource memory;
+    const std::size_t d = 4, k = 5, blocks = 40;
+    Random random(3);
+    for (const double apart : {1.0, 1e-3, 1e-5, 0.0}) {
+        std::vector<float> points(blocks * 16 * d), centres(k * d);
+        for (std::size_t c = 0; c < k; ++c)
+            for (std::size_t f = 0; f < d; ++f)
+                centres[c * d + f] = static_cast<float>(0.5 + apart * random.normal());
+        for (std::size_t i = 0; i < points.size(); ++i)
+            points[i] = static_cast<float>(0.5 + apart * random.normal());
+        std::vector<std::int32_t> labels(blocks * 16), expected(blocks * 16);
+        std::vector<float> distances(blocks * 16);
+        NearestCentres<float> nearest(k, d, &memory);
+        nearest.prepare(centres.data(), blocks * 16);
+        nearest.assign(points.data(), blocks, labels.data(), distances.data());
+        kernels<float>().assign(points.data(), blocks, d, centres.data(), k, expected.data(), nullptr);
+        const auto same = std::inner_product(labels.begin(), labels.end(), expected.begin(), 0, std::plus<>(),
+                                             std::equal_to<>());
+        EXPECT_GE(same, static_cast<int>(blocks * 16) - 2) << apart;
+        // So few points are not worth a look at all pairs.
+        nearest.prepare(centres.data(), 16);
+        nearest.assign(points.data(), blocks, labels.data(), distances.data());
+        EXPECT_EQ(labels, expected);
     }
 }
 

@@ -67,6 +67,13 @@ class StreamedLloydTest : public ::testing::Test {
         EXPECT_EQ(outcome.relocated, expected.relocated);
         EXPECT_EQ(outcome.converged, expected.converged);
         EXPECT_EQ(streamed.centres(), lloyd.centres());
+
+        GridPoints copy(points.size(), d_, &memory_);
+        streamed.copy_to(copy);
+        for (std::size_t b = 0; b < points.block_count(); ++b)
+            EXPECT_TRUE(std::equal(points.block(b), points.block(b) + kLanes * d_, copy.points.block(b)))
+                << b;
+        EXPECT_EQ(copy.weights, weights);
     }
 
     // Centres among the points, on the grid.

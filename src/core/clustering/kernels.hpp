@@ -18,11 +18,16 @@ struct Kernels {
     const char* name;
 
     // Nearest centre of each row of the blocks: its number into labels, the squared distance into distances
-    // (16 each a block). Ties go to the lower number. Centres are k x dimensions.
+    // (16 each a block), which may be null. Ties go to the lower number. Centres are k x dimensions.
     void (*assign)(const T* blocks, std::size_t block_count, std::size_t dimensions, const T* centres,
                    std::size_t k, std::int32_t* labels, T* distances);
 
-    // The same, and the squared distance to the nearest other centre (infinity when k is 1) into seconds.
+    // The same by products. half_squares: half the squared length of each centre. distances may be null.
+    void (*assign_by_products)(const T* blocks, std::size_t block_count, std::size_t dimensions,
+                               const T* centres, const T* half_squares, std::size_t k, std::int32_t* labels,
+                               T* distances);
+
+    // As assign, and the squared distance to the nearest other centre (infinity when k is 1) into seconds.
     void (*assign_two)(const T* blocks, std::size_t block_count, std::size_t dimensions, const T* centres,
                        std::size_t k, std::int32_t* labels, T* distances, T* seconds);
 

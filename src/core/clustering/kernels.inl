@@ -46,6 +46,27 @@ struct Nearest {
     typename Simd<T>::Mask label[2];
 };
 
+template <typename T>
+inline void start(Nearest<T>& nearest) {
+    for (int half = 0; half < 2; ++half) {
+        nearest.distance[half] = std::numeric_limits<T>::infinity() - typename Simd<T>::Vector{};
+        nearest.label[half] = typename Simd<T>::Mask{};
+    }
+}
+
+template <typename T>
+inline void put_labels(const Nearest<T>& nearest, std::int32_t* labels) {
+    for (std::size_t half = 0; half < 2; ++half)
+        for (std::size_t i = 0; i < Simd<T>::kWidth; ++i)
+            labels[half * Simd<T>::kWidth + i] = static_cast<std::int32_t>(nearest.label[half][i]);
+}
+
+template <typename T>
+inline void put_distances(const Nearest<T>& nearest, T* distances) {
+    for (std::size_t half = 0; half < 2; ++half)
+        Simd<T>::store(distances + half * Simd<T>::kWidth, nearest.distance[half]);
+}
+
 template <typename T, std::size_t Centres>
 inline void improve(Nearest<T>& nearest, const T* tile, std::size_t dimensions, const T* centres,
                     std::size_t first) {
@@ -69,20 +90,86 @@ void assign(const T* blocks, std::size_t block_count, std::size_t dimensions, co
         for (std::size_t lane = 0; lane < kLanes; lane += S::kTile) {
             const T* tile = blocks + b * dimensions * kLanes + lane;
             Nearest<T> nearest;
-            for (int half = 0; half < 2; ++half) {
-                nearest.distance[half] = std::numeric_limits<T>::infinity() - typename S::Vector{};
-                nearest.label[half] = typename S::Mask{};
-            }
+            start(nearest);
             std::size_t c = 0;
             for (; c + 4 <= k; c += 4)
                 improve<T, 4>(nearest, tile, dimensions, centres, c);
             for (; c < k; ++c)
                 improve<T, 1>(nearest, tile, dimensions, centres, c);
-            for (std::size_t half = 0; half < 2; ++half) {
-                const std::size_t row = b * kLanes + lane + half * S::kWidth;
-                S::store(distances + row, nearest.distance[half]);
-                for (std::size_t i = 0; i < S::kWidth; ++i)
-                    labels[row + i] = static_cast<std::int32_t>(nearest.label[half][i]);
+            put_labels(nearest, labels + b * kLanes + lane);
+            if (distances != nullptr)
+                put_distances(nearest, distances + b * kLanes + lane);
+        }
+    }
+}
+
+// Half the squared length of each of so many centres, less its products with a tile: half the squared
+// distance, less what is the same for all centres.
+template <typename T, std::size_t Centres>
+inline void improve_by_products(Nearest<T>& nearest, const T* tile, std::size_t dimensions, const T* centres,
+                                const T* half_squares, std::size_t first) {
+    using S = Simd<T>;
+    typename S::Vector products[Centres][2];
+    for (std::size_t c = 0; c < Centres; ++c)
+        products[c][0] = products[c][1] = typename S::Vector{};
+    const T* values = centres + first * dimensions;
+    for (std::size_t f = 0; f < dimensions; ++f) {
+        const auto x0 = S::load(tile + f * kLanes);
+        const auto x1 = S::load(tile + f * kLanes + S::kWidth);
+        for (std::size_t c = 0; c < Centres; ++c) {
+            const T centre = values[c * dimensions + f];
+            products[c][0] += x0 * centre;
+            products[c][1] += x1 * centre;
+        }
+    }
+    for (std::size_t c = 0; c < Centres; ++c) {
+        const auto label = static_cast<typename S::Int>(first + c);
+        for (int half = 0; half < 2; ++half) {
+            const auto rest = half_squares[first + c] - products[c][half];
+            const auto closer = rest < nearest.distance[half];
+            nearest.distance[half] = closer ? rest : nearest.distance[half];
+            nearest.label[half] = closer ? label - typename S::Mask{} : nearest.label[half];
+        }
+    }
+}
+
+// What the products left out.
+template <typename T>
+inline void complete(Nearest<T>& nearest, const T* tile, std::size_t dimensions) {
+    using S = Simd<T>;
+    for (std::size_t half = 0; half < 2; ++half) {
+        typename S::Vector squares{};
+        for (std::size_t f = 0; f < dimensions; ++f) {
+            const auto x = S::load(tile + f * kLanes + half * S::kWidth);
+            squares += x * x;
+        }
+        const auto distance = squares + (nearest.distance[half] + nearest.distance[half]);
+        nearest.distance[half] = distance > 0 ? distance : typename S::Vector{};
+    }
+}
+
+template <typename T>
+void assign_by_products(const T* blocks, std::size_t block_count, std::size_t dimensions, const T* centres,
+                        const T* half_squares, std::size_t k, std::int32_t* labels, T* distances) {
+    using S = Simd<T>;
+    for (std::size_t b = 0; b < block_count; ++b) {
+        for (std::size_t lane = 0; lane < kLanes; lane += S::kTile) {
+            const T* tile = blocks + b * dimensions * kLanes + lane;
+            Nearest<T> nearest;
+            start(nearest);
+            std::size_t c = 0;
+            // As many as there are registers for, unless that leaves a rest of single ones to few centres.
+            for (; c + 12 <= k; c += 6)
+                improve_by_products<T, 6>(nearest, tile, dimensions, centres, half_squares, c);
+            for (; c + 4 <= k; c += 4)
+                improve_by_products<T, 4>(nearest, tile, dimensions, centres, half_squares, c);
+            for (; c < k; ++c)
+                improve_by_products<T, 1>(nearest, tile, dimensions, centres, half_squares, c);
+            const std::size_t row = b * kLanes + lane;
+            put_labels(nearest, labels + row);
+            if (distances != nullptr) {
+                complete(nearest, tile, dimensions);
+                put_distances(nearest, distances + row);
             }
         }
     }
@@ -119,23 +206,19 @@ void assign_two(const T* blocks, std::size_t block_count, std::size_t dimensions
         for (std::size_t lane = 0; lane < kLanes; lane += S::kTile) {
             const T* tile = blocks + b * dimensions * kLanes + lane;
             NearestTwo<T> nearest;
-            for (int half = 0; half < 2; ++half) {
-                nearest.distance[half] = std::numeric_limits<T>::infinity() - typename S::Vector{};
+            start(nearest);
+            for (int half = 0; half < 2; ++half)
                 nearest.second[half] = nearest.distance[half];
-                nearest.label[half] = typename S::Mask{};
-            }
             std::size_t c = 0;
             for (; c + 4 <= k; c += 4)
                 improve_two<T, 4>(nearest, tile, dimensions, centres, c);
             for (; c < k; ++c)
                 improve_two<T, 1>(nearest, tile, dimensions, centres, c);
-            for (std::size_t half = 0; half < 2; ++half) {
-                const std::size_t row = b * kLanes + lane + half * S::kWidth;
-                S::store(distances + row, nearest.distance[half]);
-                S::store(seconds + row, nearest.second[half]);
-                for (std::size_t i = 0; i < S::kWidth; ++i)
-                    labels[row + i] = static_cast<std::int32_t>(nearest.label[half][i]);
-            }
+            const std::size_t row = b * kLanes + lane;
+            put_labels(nearest, labels + row);
+            put_distances(nearest, distances + row);
+            for (std::size_t half = 0; half < 2; ++half)
+                S::store(seconds + row + half * S::kWidth, nearest.second[half]);
         }
     }
 }
@@ -233,4 +316,5 @@ void to_grid(const T* values, std::size_t count, const double* origins, double s
 }
 
 template <typename T>
-constexpr Kernels<T> kVariant = {PGSEG_VARIANT, assign<T>, assign_two<T>, potentials<T>, lower<T>, to_grid<T>};
+constexpr Kernels<T> kVariant = {PGSEG_VARIANT,  assign<T>, assign_by_products<T>, assign_two<T>,
+                                 potentials<T>, lower<T>,  to_grid<T>};

@@ -31,8 +31,11 @@ constexpr double kLeastTotal = 1e-290;
 // it is Q itself, 1e-8, in practice.
 constexpr double kLargestRoundingShare = 1e-8;
 
-// Searching takes a sample of at least so many rows, and so many for each cluster; fewer than twice as many
-// are searched as they are.
+// After so many iterations over rows where they are, more will follow, and copying them pays.
+constexpr std::int32_t kStreamedIterations = 8;
+
+// Searching takes a sample of at least so many rows, and so many for each cluster. Fewer than twice as many,
+// or four times for a single start, are searched as they are.
 constexpr std::uint64_t kSampleRows = 65'536;
 constexpr std::uint64_t kSampleRowsPerCluster = 256;
 
@@ -53,12 +56,13 @@ std::uint64_t sample_size(const KmeansOptions& options) {
 // By how much to thin out so many rows for the search; 1: not at all.
 std::uint64_t search_divisor(std::uint64_t rows, std::size_t dimensions, const KmeansOptions& options) {
     const std::uint64_t target = sample_size(options);
-    return is_large(rows, dimensions) && rows >= 2 * target ? std::bit_floor(rows / target) : 1;
+    const std::uint64_t least = (options.n_init > 1 ? 2 : 4) * target;
+    return is_large(rows, dimensions) && rows >= least ? std::bit_floor(rows / target) : 1;
 }
 
 // Of the points that a search may have, an upper limit.
 std::uint64_t most_searched(std::size_t dimensions, const KmeansOptions& options) {
-    return std::max(2 * sample_size(options), kLargeInput / dimensions);
+    return std::max(4 * sample_size(options), kLargeInput / dimensions);
 }
 
 bool has_bounds(const KmeansOptions& options) {
@@ -96,6 +100,12 @@ void price_streamed(Bill& bill, std::uint64_t rows, std::size_t dimensions, cons
     const std::uint64_t sampled = std::min(rows, 4 * sample_size(options));
     bill.add(sampled, dimensions * sizeof(double));
     price_collapsed(bill, sampled, dimensions, options);
+}
+
+// A copy of the rows on the grid, and iterating over it.
+void price_grid(Bill& bill, std::uint64_t rows, std::size_t dimensions, std::size_t k) {
+    Lloyd<float>::price(bill, rows, dimensions, k);
+    bill.add(rows + kLanes, (dimensions + 1) * sizeof(float));
 }
 
 // What does not grow with the rows.
@@ -276,9 +286,10 @@ class Trainer {
         return rounding_ > kLargestRoundingShare * (own_ ? assessed(*rows_).inertia : model_.facts.inertia);
     }
 
-    bool affords_doubles() const {
+    template <typename Price>
+    bool affords(const Price& price) const {
         Bill bill;
-        price_collapsed(bill, rows_->size(), d_, options_);
+        price(bill);
         return bill.total() <= budget_;
     }
 
@@ -295,7 +306,7 @@ class Trainer {
                 part.emplace(collapsed(table));
         }
         if (!part || part->points.size() < std::max<std::uint64_t>(rows_->size() / divisor / 2, k_)) {
-            if (affords_doubles())
+            if (affords([this](Bill& bill) { price_collapsed(bill, rows_->size(), d_, options_); }))
                 return false;
             check_distinct(part ? part->points.size() : 0);
         }
@@ -303,9 +314,21 @@ class Trainer {
         find(part->points.size(), grid, *part);
         part.reset();
         StreamedLloyd lloyd(*rows_, space(), grid, k_, length(scale), memory_, interrupt_);
-        go_on(lloyd, grid);
+        const bool affords_copy = affords([this](Bill& bill) { price_grid(bill, rows_->size(), d_, k_); });
+        const std::int32_t streamed =
+            affords_copy ? std::min(options_.max_iter, kStreamedIterations) : options_.max_iter;
+        go_on(lloyd, streamed, grid);
+        if (!model_.facts.converged && streamed < options_.max_iter)
+            go_on_with_copy(lloyd, options_.max_iter - streamed, grid);
         rounding_ = most_rounding(spread_.weight, d_) / scale / scale;
         return true;
+    }
+
+    void go_on_with_copy(StreamedLloyd& streamed, std::int32_t max_iter, const Grid& grid) {
+        GridPoints points(rows_->size(), d_, memory_);
+        streamed.copy_to(points);
+        Lloyd<float> lloyd(points.view(), k_, length(grid.scale), memory_, interrupt_);
+        go_on(lloyd, max_iter, grid);
     }
 
     // Works on distinct rows; with a scale in single precision.
@@ -324,7 +347,7 @@ class Trainer {
             find(distinct / search_divisor(distinct, d_, options_), grid, rows);
             const GridPoints points = to_grid(rows, distinct, grid, memory_, interrupt_);
             Lloyd<float> lloyd(points.view(), k_, length(scale), memory_, interrupt_);
-            go_on(lloyd, grid);
+            go_on(lloyd, options_.max_iter, grid);
             rounding_ = points.rounding / scale / scale;
         }
         if (has_bounds(options_))
@@ -388,12 +411,12 @@ class Trainer {
 
     // Iterates over all points from the centres found; those stay as they are when nothing moves them.
     template <typename AnyLloyd>
-    void go_on(AnyLloyd& lloyd, const Grid& grid) {
+    void go_on(AnyLloyd& lloyd, std::int32_t max_iter, const Grid& grid) {
         Vector<double> start(model_.centres.size(), 0.0, memory_);
         for (std::size_t i = 0; i < start.size(); ++i)
             start[i] = (model_.centres[i] - origin_[i % d_]) * grid.scale;
         lloyd.set_centres(start.data());
-        const LloydOutcome outcome = lloyd.iterate(options_.max_iter, movement_ * grid.scale * grid.scale);
+        const LloydOutcome outcome = lloyd.iterate(max_iter, movement_ * grid.scale * grid.scale);
         add_outcome(outcome);
         if (outcome.iterations == 1 && outcome.converged)
             return;

@@ -17,6 +17,7 @@ Lloyd<T>::Lloyd(WeightedPoints<T> data, std::size_t k, double length, MemoryReso
       memory_(memory),
       meter_(interrupt),
       sums_(k, d_, length, memory),
+      nearest_(k, d_, memory),
       labels_(points_.size(), -1, memory),
       distances_(memory),
       block_sums_(memory),
@@ -26,6 +27,7 @@ template <typename T>
 void Lloyd<T>::price(Bill& bill, std::uint64_t rows, std::size_t dimensions, std::size_t k) {
     bill.add(rows + kLanes, 2 * sizeof(T) + sizeof(std::int32_t) + 1 + 1);
     CentreSums<T>::price(bill, k, dimensions);
+    NearestCentres<T>::price(bill, k);
 }
 
 // Blocks that stay in cache and are cheap enough to be one unit of work between polls.
@@ -37,9 +39,8 @@ std::size_t Lloyd<T>::slice_blocks(std::size_t centres) const {
 }
 
 template <typename T>
-void Lloyd<T>::assign(Slice slice) {
-    kernels_.assign(points_.block(slice.first_block), slice.block_count, d_, centres().data(), k_,
-                    slice_labels_, slice_distances_);
+void Lloyd<T>::assign(Slice slice, T* distances) {
+    nearest_.assign(points_.block(slice.first_block), slice.block_count, slice_labels_, distances);
 }
 
 // ---- seeding
@@ -190,8 +191,9 @@ bool are_equal(const std::int32_t* a, const std::int32_t* b, std::size_t count) 
 
 template <typename T>
 void Lloyd<T>::reassign() {
+    nearest_.prepare(centres().data(), points_.size());
     for_each_slice(k_, [&](Slice slice) {
-        assign(slice);
+        assign(slice, nullptr);
         const std::size_t first = slice.first_block * kLanes;
         const std::size_t end = std::min(first + slice.block_count * kLanes, points_.size());
         for (std::size_t i = first; i < end; i += kLanes) {

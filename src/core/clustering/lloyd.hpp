@@ -7,7 +7,7 @@
 #include "core/base/random.hpp"
 #include "core/clustering/blocks.hpp"
 #include "core/clustering/centre_sums.hpp"
-#include "core/clustering/kernels.hpp"
+#include "core/clustering/nearest_centres.hpp"
 
 namespace seg::core::clustering {
 
@@ -52,7 +52,7 @@ class Lloyd {
     std::size_t slice_blocks(std::size_t centres) const;
     template <typename Visit>
     void for_each_slice(std::size_t centres, Visit&& visit);
-    void assign(Slice slice);
+    void assign(Slice slice, T* distances);
 
     std::size_t first_seed(Random& random) const;
     std::size_t draw(Random& random, double total) const;
@@ -76,6 +76,7 @@ class Lloyd {
     WorkMeter meter_;
 
     CentreSums<T> sums_;
+    NearestCentres<T> nearest_;
     Vector<std::int32_t> labels_;  // a point's cluster, -1 before the first assignment
     Vector<T> distances_;          // seeding: squared distance to the nearest centre so far
     Vector<double> block_sums_;    // seeding: weight * distance of each block
@@ -99,8 +100,9 @@ void Lloyd<T>::for_each_slice(std::size_t centres, Visit&& visit) {
 template <typename T>
 template <typename Visit>
 void Lloyd<T>::for_each_nearest(Visit&& visit) {
+    nearest_.prepare(centres().data(), points_.size());
     for_each_slice(k_, [&](Slice slice) {
-        assign(slice);
+        assign(slice, slice_distances_);
         const std::size_t first = slice.first_block * kLanes;
         const std::size_t end = std::min(first + slice.block_count * kLanes, points_.size());
         for (std::size_t i = first; i < end; ++i)

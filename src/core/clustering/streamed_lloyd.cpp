@@ -16,8 +16,8 @@ StreamedLloyd::StreamedLloyd(const RowTable& rows, const Space& space, const Gri
       d_(space.dimensions()),
       memory_(memory),
       meter_(interrupt),
-      kernels_(kernels<float>()),
       sums_(k, d_, length, memory),
+      nearest_(k, d_, memory),
       origins_(kLanes * d_, 0.0, memory),
       transformed_(space.is_identity() ? 0 : kLanes * d_, 0.0, memory),
       points_(kLanes * d_, 0.0f, memory),
@@ -89,8 +89,9 @@ std::int32_t StreamedLloyd::relocate_empty() {
     if (empty == 0)
         return 0;
     Farthest farthest(static_cast<std::size_t>(empty), k_, d_, memory_);
-    for_each_nearest([&](std::int32_t label, float distance, double weight, const float* point) {
-        farthest.offer(distance, label, weight, point);
+    float distances[kLanes];
+    for_each_nearest(distances, [&](std::size_t lane, std::int32_t label, double weight, const float* point) {
+        farthest.offer(distances[lane], label, weight, point);
     });
     std::int32_t cluster = 0;
     for (const Farthest::Row& row : farthest.sorted()) {
@@ -126,25 +127,25 @@ void StreamedLloyd::load(std::size_t first, std::size_t lanes) {
     to_block(points_.data(), d_, lanes, d_, block_.data());
 }
 
-// visit(label, squared distance, weight, point) for each row, with its nearest centre.
+// visit(lane, label, weight, point) for each row, with its nearest centre. Squared distances of 16 rows are
+// put into distances unless that is null.
 template <typename Visit>
-void StreamedLloyd::for_each_nearest(const Visit& visit) {
+void StreamedLloyd::for_each_nearest(float* distances, const Visit& visit) {
     std::int32_t labels[kLanes];
-    float distances[kLanes];
+    nearest_.prepare(centres().data(), rows_.size());
     for (std::size_t first = 0; first < rows_.size(); first += kLanes) {
         const std::size_t lanes = std::min(kLanes, rows_.size() - first);
         load(first, lanes);
-        kernels_.assign(block_.data(), 1, d_, sums_.centres().data(), k_, labels, distances);
+        nearest_.assign(block_.data(), 1, labels, distances);
         for (std::size_t lane = 0; lane < lanes; ++lane)
-            visit(labels[lane], distances[lane], static_cast<double>(rows_.count(first + lane)),
-                  &points_[lane * d_]);
+            visit(lane, labels[lane], static_cast<double>(rows_.count(first + lane)), &points_[lane * d_]);
         meter_.done(kLanes * work_of_row(k_ * d_));
     }
 }
 
 void StreamedLloyd::assign_all() {
     sums_.clear();
-    for_each_nearest([&](std::int32_t label, float, double weight, const float* point) {
+    for_each_nearest(nullptr, [&](std::size_t, std::int32_t label, double weight, const float* point) {
         sums_.add(label, point, 1, weight);
     });
 }
@@ -154,8 +155,21 @@ LloydOutcome StreamedLloyd::iterate(std::int32_t max_iter, double tol) {
         max_iter, tol, [this] { assign_all(); }, [this] { return relocate_empty(); });
 }
 
+void StreamedLloyd::copy_to(GridPoints& points) {
+    for (std::size_t first = 0; first < rows_.size(); first += kLanes) {
+        const std::size_t lanes = std::min(kLanes, rows_.size() - first);
+        load(first, lanes);
+        std::copy(block_.begin(), block_.end(), points.points.block(first / kLanes));
+        for (std::size_t lane = 0; lane < lanes; ++lane)
+            points.weights[first + lane] = static_cast<float>(rows_.count(first + lane));
+        meter_.done(kLanes * work_of_row(d_));
+    }
+    points.points.pad();
+}
+
 void StreamedLloyd::price(Bill& bill, std::size_t dimensions, std::size_t k) {
     CentreSums<float>::price(bill, k, dimensions);
+    NearestCentres<float>::price(bill, k);
     bill.add(dimensions, kLanes * (2 * sizeof(double) + 2 * sizeof(float)));
     bill.add(2 * k, dimensions * sizeof(float) + 32);
 }

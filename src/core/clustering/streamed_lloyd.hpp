@@ -3,7 +3,7 @@
 
 #include "core/clustering/centre_sums.hpp"
 #include "core/clustering/grid.hpp"
-#include "core/clustering/kernels.hpp"
+#include "core/clustering/nearest_centres.hpp"
 
 namespace seg::core::clustering {
 
@@ -21,6 +21,9 @@ class StreamedLloyd {
     LloydOutcome iterate(std::int32_t max_iter, double tol);
     const Vector<float>& centres() const { return sums_.centres(); }
 
+    // All rows on the grid, for who has to iterate for long.
+    void copy_to(GridPoints& points);
+
     static void price(Bill& bill, std::size_t dimensions, std::size_t k);
 
   private:
@@ -28,7 +31,7 @@ class StreamedLloyd {
     class Farthest;
 
     template <typename Visit>
-    void for_each_nearest(const Visit& visit);
+    void for_each_nearest(float* distances, const Visit& visit);
     void load(std::size_t first, std::size_t lanes);
     void assign_all();
     std::int32_t relocate_empty();
@@ -40,8 +43,8 @@ class StreamedLloyd {
     std::size_t d_;
     MemoryResource* memory_;
     WorkMeter meter_;
-    const Kernels<float>& kernels_;
     CentreSums<float> sums_;
+    NearestCentres<float> nearest_;
     Vector<double> origins_;      // the grid's, for each of 16 rows
     Vector<double> transformed_;  // 16 rows in the space of distances, if that is not theirs
     Vector<float> points_;        // the same on the grid
