@@ -171,6 +171,7 @@ SELECT model::text::jsonb -> 'shift' AS median
 FROM (SELECT segment.kmeans(ARRAY[CASE WHEN i % 2 = 0 THEN i % 1000 ELSE 2000 + i % 1000 END], 2, '{"standardize": "robust"}') AS model
       FROM generate_series(1, 60000) AS i) AS q;
 SELECT segment.kmeans(ARRAY[5], 1, NULL, 1)::text::jsonb -> 'rows' AS rows FROM generate_series(1, 60000);
+SELECT segment.kmeans(ARRAY[5], 1, NULL, i) FROM generate_series(1, 60000) AS i;
 RESET pg_segment.max_memory;
 SELECT s.* FROM (SELECT segment.kmeans(ARRAY[i], 2) AS model FROM generate_series(0, 1) AS i) AS q,
      segment.cluster_set(model, ARRAY[1e-155]) AS s;

@@ -526,6 +526,42 @@ TEST(KmeansState, CollapsesEqualRowsUnderALimit) {
     EXPECT_EQ(rows, 500000);
 }
 
+// Also rows with weights, where those are equal, too: the model is that of all rows, whatever their order.
+TEST(KmeansState, CollapsesEqualWeightedRowsUnderALimit) {
+    CountingResource memory;
+    NoInterrupt interrupt;
+    const auto trained = [&](std::uint64_t limit, int step) {
+        GatheringOptions options = gathering(3, limit);
+        options.kmeans.weighted = true;
+        KmeansState state(&memory, options);
+        constexpr int kRows = 200000;
+        for (std::int64_t j = 0; j < kRows; ++j) {
+            const auto i = static_cast<int>(j * step % kRows);
+            const double row[] = {static_cast<double>(i % 125), static_cast<double>(i % 5)};
+            state.add(row, 0.1 * static_cast<double>(1 + i % 3), interrupt);
+        }
+        state.settle(interrupt);
+        const TrainedKmeans model =
+            train_kmeans(state.gathered(), options.kmeans, ~std::uint64_t{0}, &memory, interrupt);
+        EXPECT_EQ(model.facts.rows, kRows);
+        EXPECT_EQ(model.facts.sampled_rows, kRows);
+        EXPECT_EQ(model.facts.distinct_rows, 125);
+        return std::tuple(state.table().size(), model.facts.inertia, model.facts.weight,
+                          std::vector<double>(model.centres.begin(), model.centres.end()),
+                          std::vector<std::int64_t>(model.sizes.begin(), model.sizes.end()));
+    };
+    const auto collapsed = trained(1 << 20, 1);
+    EXPECT_LT(std::get<0>(collapsed), 20000u);
+    EXPECT_EQ(trained(1 << 20, 7919), collapsed);
+    const auto whole = trained(~std::uint64_t{0}, 1);
+    EXPECT_EQ(std::get<0>(whole), 200000u);
+    EXPECT_NEAR(std::get<1>(whole), std::get<1>(collapsed), 1e-9 * std::get<1>(whole));
+    EXPECT_NEAR(std::get<2>(whole), std::get<2>(collapsed), 1e-9 * std::get<2>(whole));
+    for (std::size_t i = 0; i < std::get<3>(whole).size(); ++i)
+        EXPECT_NEAR(std::get<3>(whole)[i], std::get<3>(collapsed)[i], 1e-9);
+    EXPECT_EQ(std::get<4>(whole), std::get<4>(collapsed));
+}
+
 // Which rows are left does not depend on their order, nor on the states they came through.
 TEST(KmeansState, SampleDoesNotDependOnOrderOrParts) {
     Rows rows = blobs(60000, 2, 12);

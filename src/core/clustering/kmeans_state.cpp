@@ -288,16 +288,14 @@ std::uint64_t KmeansState::most_rows() const {
 }
 
 void KmeansState::make_room(Interrupt& interrupt) {
-    if (!options_.kmeans.weighted)
-        collapse(interrupt);
+    collapse(interrupt);
     // Three quarters, so that collapsing does not come again soon.
-    const std::uint64_t most = options_.kmeans.weighted ? most_rows() - 1 : most_rows() / 4 * 3;
-    while (rows_.size() > most)
+    while (rows_.size() > most_rows() / 4 * 3)
         thin(interrupt);
 }
 
 void KmeansState::settle(Interrupt& interrupt) {
-    if (options_.kmeans.weighted || rows_.width() == 0)
+    if (rows_.width() == 0)
         return;
     if (rows_.size() > most_rows() / 4 * 3)
         make_room(interrupt);

@@ -22,9 +22,9 @@ struct GatheringOptions {
 // Rows are kept one after another until they would pass the limit. Then equal rows are collapsed, each with
 // its count; and while there are still too many, the half of them with the larger content hash goes. What is
 // left at the end depends on the rows only, not on their order, nor on the states they went through.
-// (Rows with weights of their own are not collapsed.) Where memory gives out before the limit is reached,
-// because the states of other groups have it, half of the rows go at that moment; then what is left depends
-// on the other groups, too.
+// (Rows with weights of their own are equal when those are, too.) Where memory gives out before the limit is
+// reached, because the states of other groups have it, half of the rows go at that moment; then what is left
+// depends on the other groups, too.
 //
 // Image (also the external form, less its first four bytes): 8-byte aligned, little-endian.
 //   0 slot of the server's length word   4 magic 'k'   5 version 1   6 standardize   7 algorithm

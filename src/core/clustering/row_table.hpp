@@ -10,18 +10,17 @@ namespace seg::core::clustering {
 
 struct RowTable {
     const RowStore& store;                 // of a weighted table each row ends with its weight
-    std::span<const std::int64_t> counts;  // how many equal rows each stands for; empty: one
+    std::span<const std::int64_t> counts;  // how many rows of equal values each stands for; empty: one
     bool weighted = false;
 
     std::size_t size() const { return static_cast<std::size_t>(store.size()); }
     std::size_t dimensions() const { return store.width() - (weighted ? 1 : 0); }
     std::int64_t count(std::size_t row) const { return counts.empty() ? 1 : counts[row]; }
-    // values: those of the row.
+    // Of all the rows it stands for. values: those of the row.
     template <typename T>
     double weight(std::size_t row, const T* values) const {
-        return weighted         ? static_cast<double>(values[dimensions()])
-               : counts.empty() ? 1.0
-                                : static_cast<double>(counts[row]);
+        const auto rows = static_cast<double>(count(row));
+        return weighted ? rows * static_cast<double>(values[dimensions()]) : rows;
     }
 };
 
