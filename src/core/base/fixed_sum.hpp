@@ -46,11 +46,12 @@ class LaneSum {
   public:
     class Unit {
       public:
+        // The bound is at most 2^1000: what is added to round must be finite.
         explicit Unit(double bound) {
             int exponent = 0;
             std::frexp(bound, &exponent);
-            // Steps below 2^-976 would make parts that are not normal numbers.
-            high_step_ = std::ldexp(1.0, std::max(exponent, -900) - kBits);
+            // The low step is at least the least number there is.
+            high_step_ = std::ldexp(1.0, std::max(exponent, -998) - kBits);
             low_step_ = std::ldexp(high_step_, -kBits);
         }
 

@@ -5,6 +5,8 @@
 #include <numeric>
 #include <utility>
 
+#include "core/clustering/kmeans_options.hpp"
+
 namespace seg::core::clustering {
 namespace {
 
@@ -23,7 +25,6 @@ constexpr std::uint64_t kRepairPasses = 40;  // work of repairs, in passes over 
 // Another round needs a gain of this share of inertia: on large inputs the rest is not worth its time.
 constexpr double kLeastGain = 1e-9;
 constexpr double kLeastGainOfLarge = 1e-4;
-constexpr std::size_t kLargeInput = 262'144;  // values
 
 constexpr double kSmallGap = 1e-9;  // between inertia and its lower bound
 
@@ -828,7 +829,7 @@ class Constrainer {
     // Prices for the centres, then centres from the rows, until the rows stay or nothing is gained.
     void alternate() {
         Vector<std::int32_t> before(n_, -1, memory_);
-        const double least_gain = n_ * d_ < kLargeInput ? kLeastGain : kLeastGainOfLarge;
+        const double least_gain = is_large(n_, d_) ? kLeastGainOfLarge : kLeastGain;
         std::int32_t waited = 0;
         while (result_.rounds < kMostRounds && waited < kPatience) {
             const double inertia = inertia_;

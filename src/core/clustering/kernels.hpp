@@ -18,11 +18,12 @@ struct Kernels {
     const char* name;
 
     // Nearest centre of each row of the blocks: its number into labels, the squared distance into distances
-    // (16 each a block), which may be null. Ties go to the lower number. Centres are k x dimensions.
+    // (16 each a block) unless those are null. Ties go to the lower number. Centres are k x dimensions.
     void (*assign)(const T* blocks, std::size_t block_count, std::size_t dimensions, const T* centres,
                    std::size_t k, std::int32_t* labels, T* distances);
 
-    // The same by products. half_squares: half the squared length of each centre. distances may be null.
+    // The same by products, which is faster and less exact; distances are those to the centres of the labels.
+    // half_squares: half the squared length of each centre.
     void (*assign_by_products)(const T* blocks, std::size_t block_count, std::size_t dimensions,
                                const T* centres, const T* half_squares, std::size_t k, std::int32_t* labels,
                                T* distances);

@@ -133,18 +133,21 @@ inline void improve_by_products(Nearest<T>& nearest, const T* tile, std::size_t 
     }
 }
 
-// What the products left out.
+// Squared distances to the centres of the labels: what is left of products in single precision is no measure.
 template <typename T>
-inline void complete(Nearest<T>& nearest, const T* tile, std::size_t dimensions) {
+inline void labelled_distances(const T* tile, std::size_t dimensions, const T* centres,
+                               const std::int32_t* labels, T* distances) {
     using S = Simd<T>;
     for (std::size_t half = 0; half < 2; ++half) {
-        typename S::Vector squares{};
+        typename S::Vector sum{};
         for (std::size_t f = 0; f < dimensions; ++f) {
-            const auto x = S::load(tile + f * kLanes + half * S::kWidth);
-            squares += x * x;
+            typename S::Vector own{};
+            for (std::size_t i = 0; i < S::kWidth; ++i)
+                own[i] = centres[static_cast<std::size_t>(labels[half * S::kWidth + i]) * dimensions + f];
+            const auto difference = S::load(tile + f * kLanes + half * S::kWidth) - own;
+            sum += difference * difference;
         }
-        const auto distance = squares + (nearest.distance[half] + nearest.distance[half]);
-        nearest.distance[half] = distance > 0 ? distance : typename S::Vector{};
+        S::store(distances + half * S::kWidth, sum);
     }
 }
 
@@ -158,8 +161,8 @@ void assign_by_products(const T* blocks, std::size_t block_count, std::size_t di
             Nearest<T> nearest;
             start(nearest);
             std::size_t c = 0;
-            // As many as there are registers for, unless that leaves a rest of single ones to few centres.
-            for (; c + 12 <= k; c += 6)
+            // As many as there are registers for, unless fours come out even.
+            for (; c + 6 <= k && k - c != 8; c += 6)
                 improve_by_products<T, 6>(nearest, tile, dimensions, centres, half_squares, c);
             for (; c + 4 <= k; c += 4)
                 improve_by_products<T, 4>(nearest, tile, dimensions, centres, half_squares, c);
@@ -167,10 +170,8 @@ void assign_by_products(const T* blocks, std::size_t block_count, std::size_t di
                 improve_by_products<T, 1>(nearest, tile, dimensions, centres, half_squares, c);
             const std::size_t row = b * kLanes + lane;
             put_labels(nearest, labels + row);
-            if (distances != nullptr) {
-                complete(nearest, tile, dimensions);
-                put_distances(nearest, distances + row);
-            }
+            if (distances != nullptr)
+                labelled_distances(tile, dimensions, centres, labels + row, distances + row);
         }
     }
 }

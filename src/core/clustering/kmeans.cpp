@@ -19,9 +19,6 @@
 namespace seg::core::clustering {
 namespace {
 
-// Below so many values, double precision throughout and iterating to the end cost next to nothing.
-constexpr std::uint64_t kLargeInput = 262'144;
-
 // Below this, squared distances are lost among the numbers that double precision holds in part only.
 constexpr double kLeastTotal = 1e-290;
 
@@ -45,24 +42,24 @@ constexpr double kSearchTol = 1e-4;
 // Sums of so many points on the grid are exact in double precision.
 constexpr double kMostExact = 0x1p30;
 
-bool is_large(std::uint64_t rows, std::size_t dimensions) {
-    return rows * dimensions > kLargeInput;
-}
-
 std::uint64_t sample_size(const KmeansOptions& options) {
     return std::max(kSampleRows, kSampleRowsPerCluster * static_cast<std::uint64_t>(options.k));
 }
 
+// The fewest rows of which a sample is taken.
+std::uint64_t fewest_sampled(const KmeansOptions& options) {
+    return (options.n_init > 1 ? 2 : 4) * sample_size(options);
+}
+
 // By how much to thin out so many rows for the search; 1: not at all.
 std::uint64_t search_divisor(std::uint64_t rows, std::size_t dimensions, const KmeansOptions& options) {
-    const std::uint64_t target = sample_size(options);
-    const std::uint64_t least = (options.n_init > 1 ? 2 : 4) * target;
-    return is_large(rows, dimensions) && rows >= least ? std::bit_floor(rows / target) : 1;
+    const bool sampled = is_large(rows, dimensions) && rows >= fewest_sampled(options);
+    return sampled ? std::bit_floor(rows / sample_size(options)) : 1;
 }
 
 // Of the points that a search may have, an upper limit.
 std::uint64_t most_searched(std::size_t dimensions, const KmeansOptions& options) {
-    return std::max(4 * sample_size(options), kLargeInput / dimensions);
+    return std::max(fewest_sampled(options), kLargeInput / dimensions);
 }
 
 bool has_bounds(const KmeansOptions& options) {
@@ -100,12 +97,6 @@ void price_streamed(Bill& bill, std::uint64_t rows, std::size_t dimensions, cons
     const std::uint64_t sampled = std::min(rows, 4 * sample_size(options));
     bill.add(sampled, dimensions * sizeof(double));
     price_collapsed(bill, sampled, dimensions, options);
-}
-
-// A copy of the rows on the grid, and iterating over it.
-void price_grid(Bill& bill, std::uint64_t rows, std::size_t dimensions, std::size_t k) {
-    Lloyd<float>::price(bill, rows, dimensions, k);
-    bill.add(rows + kLanes, (dimensions + 1) * sizeof(float));
 }
 
 // What does not grow with the rows.
@@ -172,10 +163,9 @@ class Trainer {
         }
         if (has_bounds(options_))
             refuse_budget(rows);
-        const std::size_t row_bytes = (gathered_.rows.store.width() + 1) * 2 * sizeof(double);
         std::uint64_t divisor = gathered_.divisor;
         std::uint64_t left = rows;
-        while (price(left).add(left, row_bytes).total() > budget_) {
+        while (price(left).add(left, row_bytes()).total() > budget_) {
             divisor *= 2;
             left = count_sample(gathered_.rows, divisor, interrupt_);
             if (left < 2 * k_)
@@ -184,6 +174,9 @@ class Trainer {
         own_.emplace(memory_).take(gathered_.rows, divisor, interrupt_);
         set_rows(own_->table(options_.weighted), divisor);
     }
+
+    // Of a row of one's own, with the slack of its store.
+    std::size_t row_bytes() const { return (gathered_.rows.store.width() + 1) * 2 * sizeof(double); }
 
     void set_rows(const RowTable& rows, std::uint64_t divisor) {
         rows_.emplace(rows);
@@ -289,6 +282,9 @@ class Trainer {
     template <typename Price>
     bool affords(const Price& price) const {
         Bill bill;
+        price_model(bill, gathered_.rows.size(), d_, options_);
+        if (own_)
+            bill.add(rows_->size(), row_bytes());
         price(bill);
         return bill.total() <= budget_;
     }
@@ -314,21 +310,42 @@ class Trainer {
         find(part->points.size(), grid, *part);
         part.reset();
         StreamedLloyd lloyd(*rows_, space(), grid, k_, length(scale), memory_, interrupt_);
-        const bool affords_copy = affords([this](Bill& bill) { price_grid(bill, rows_->size(), d_, k_); });
-        const std::int32_t streamed =
-            affords_copy ? std::min(options_.max_iter, kStreamedIterations) : options_.max_iter;
-        go_on(lloyd, streamed, grid);
-        if (!model_.facts.converged && streamed < options_.max_iter)
-            go_on_with_copy(lloyd, options_.max_iter - streamed, grid);
-        rounding_ = most_rounding(spread_.weight, d_) / scale / scale;
+        if (!go_on(lloyd,
+                   affords_copy() ? std::min(options_.max_iter, kStreamedIterations) : options_.max_iter,
+                   grid))
+            go_on_with_copy(lloyd, grid);
+        rounding_ = most_rounding(static_cast<double>(model_.facts.sampled_rows), d_) / scale / scale;
         return true;
     }
 
-    void go_on_with_copy(StreamedLloyd& streamed, std::int32_t max_iter, const Grid& grid) {
-        GridPoints points(rows_->size(), d_, memory_);
-        streamed.copy_to(points);
-        Lloyd<float> lloyd(points.view(), k_, length(grid.scale), memory_, interrupt_);
-        go_on(lloyd, max_iter, grid);
+    // Counts are floats there.
+    bool affords_copy() const {
+        constexpr double kMostExactFloat = 0x1p24;
+        return spread_.largest_weight <= kMostExactFloat && affords([this](Bill& bill) {
+                   StreamedLloyd::price(bill, d_, k_);
+                   Lloyd<float>::price(bill, rows_->size(), d_, k_);
+                   bill.add(rows_->size() + kLanes, (d_ + 1) * sizeof(float));
+               });
+    }
+
+    // From where the streamed iterations ended, on the grid. Others may have the memory by now; then it goes
+    // on as it did, to the same bits.
+    void go_on_with_copy(StreamedLloyd& streamed, const Grid& grid) {
+        const std::int32_t left = options_.max_iter - kStreamedIterations;
+        try {
+            GridPoints points(rows_->size(), d_, memory_);
+            streamed.copy_to(points);
+            Lloyd<float> lloyd(points.view(), k_, length(grid.scale), memory_, interrupt_);
+            const Vector<double> start(streamed.centres().begin(), streamed.centres().end(), memory_);
+            lloyd.set_centres(start.data());
+            iterate(lloyd, left, grid);
+            take_centres(lloyd, grid);
+        } catch (const Error& error) {
+            if (error.code() != Errc::kTooBig)
+                throw;
+            iterate(streamed, left, grid);
+            take_centres(streamed, grid);
+        }
     }
 
     // Works on distinct rows; with a scale in single precision.
@@ -410,17 +427,29 @@ class Trainer {
     }
 
     // Iterates over all points from the centres found; those stay as they are when nothing moves them.
+    // Returns whether that is the end of it: the iterations converged, or are as many as there may be.
     template <typename AnyLloyd>
-    void go_on(AnyLloyd& lloyd, std::int32_t max_iter, const Grid& grid) {
+    bool go_on(AnyLloyd& lloyd, std::int32_t max_iter, const Grid& grid) {
         Vector<double> start(model_.centres.size(), 0.0, memory_);
         for (std::size_t i = 0; i < start.size(); ++i)
             start[i] = (model_.centres[i] - origin_[i % d_]) * grid.scale;
         lloyd.set_centres(start.data());
+        const LloydOutcome outcome = iterate(lloyd, max_iter, grid);
+        if (outcome.iterations > 1 || !outcome.converged)
+            take_centres(lloyd, grid);
+        return outcome.converged || max_iter == options_.max_iter;
+    }
+
+    template <typename AnyLloyd>
+    LloydOutcome iterate(AnyLloyd& lloyd, std::int32_t max_iter, const Grid& grid) {
         const LloydOutcome outcome = lloyd.iterate(max_iter, movement_ * grid.scale * grid.scale);
         add_outcome(outcome);
-        if (outcome.iterations == 1 && outcome.converged)
-            return;
-        for (std::size_t i = 0; i < start.size(); ++i)
+        return outcome;
+    }
+
+    template <typename AnyLloyd>
+    void take_centres(const AnyLloyd& lloyd, const Grid& grid) {
+        for (std::size_t i = 0; i < model_.centres.size(); ++i)
             model_.centres[i] = static_cast<double>(lloyd.centres()[i]) / grid.scale + origin_[i % d_];
     }
 

@@ -35,6 +35,16 @@ struct CategoryGroup {
     bool operator==(const CategoryGroup&) const = default;
 };
 
+// Rows that a model or a state may count: as weights, doubles, they are exact, too.
+inline constexpr std::int64_t kMostRows = std::int64_t{1} << 53;
+
+// Of more values an input is large: fewer are worked through in double precision and to the end at next to no
+// cost.
+inline constexpr std::uint64_t kLargeInput = 262'144;
+constexpr bool is_large(std::uint64_t rows, std::size_t dimensions) {
+    return rows * dimensions > kLargeInput;
+}
+
 // No tolerance given: small inputs run until no row changes its cluster, large ones to kLargeInputTol.
 inline constexpr double kAutomaticTol = -1;
 inline constexpr double kLargeInputTol = 1e-4;

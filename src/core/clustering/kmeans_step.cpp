@@ -16,7 +16,6 @@ constexpr std::uint8_t kMagic = 's';
 constexpr std::uint8_t kVersion = 1;
 constexpr const char* kTypeName = "segment.kmeans_step_state";
 constexpr std::size_t kMetaSize = sizeof(std::int32_t) * 2;
-constexpr std::int64_t kMostRows = std::int64_t{1} << 53;  // so many are a double
 constexpr std::size_t kPollEvery = 64;  // sums between two looks at the interrupt, in units of work
 
 std::size_t padded(std::size_t bytes) {

@@ -191,7 +191,7 @@ bool are_equal(const std::int32_t* a, const std::int32_t* b, std::size_t count) 
 
 template <typename T>
 void Lloyd<T>::reassign() {
-    nearest_.prepare(centres().data(), points_.size());
+    nearest_.prepare(centres().data(), points_.size(), meter_);
     for_each_slice(k_, [&](Slice slice) {
         assign(slice, nullptr);
         const std::size_t first = slice.first_block * kLanes;
@@ -216,7 +216,7 @@ bool Lloyd<T>::precedes(std::size_t a, std::size_t b) const {
     for (std::size_t f = 0; f < d_; ++f)
         if (points_.at(a, f) != points_.at(b, f))
             return points_.at(a, f) < points_.at(b, f);
-    return false;
+    return weights_[a] < weights_[b];
 }
 
 // Gives each empty cluster the point farthest from its own centre among clusters of more than one point.

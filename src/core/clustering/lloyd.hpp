@@ -100,7 +100,7 @@ void Lloyd<T>::for_each_slice(std::size_t centres, Visit&& visit) {
 template <typename T>
 template <typename Visit>
 void Lloyd<T>::for_each_nearest(Visit&& visit) {
-    nearest_.prepare(centres().data(), points_.size());
+    nearest_.prepare(centres().data(), points_.size(), meter_);
     for_each_slice(k_, [&](Slice slice) {
         assign(slice, slice_distances_);
         const std::size_t first = slice.first_block * kLanes;

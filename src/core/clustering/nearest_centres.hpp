@@ -1,6 +1,7 @@
 // Which centre is nearest to each of many points, by the kernel that suits the centres.
 #pragma once
 
+#include "core/base/interrupt.hpp"
 #include "core/base/memory.hpp"
 #include "core/clustering/kernels.hpp"
 
@@ -18,7 +19,7 @@ class NearestCentres {
 
     // Has to be called when the centres (k x dimensions) change. points: how many will be assigned to them,
     // so that the choice does not cost more than it brings.
-    void prepare(const T* centres, std::size_t points);
+    void prepare(const T* centres, std::size_t points, WorkMeter& meter);
 
     // Labels of the blocks' rows, 16 each a block, and squared distances unless distances is null.
     void assign(const T* blocks, std::size_t block_count, std::int32_t* labels, T* distances) const {
@@ -29,10 +30,12 @@ class NearestCentres {
             kernels_.assign(blocks, block_count, d_, centres_, k_, labels, distances);
     }
 
+    bool by_products() const { return by_products_; }
+
     static void price(Bill& bill, std::size_t k) { bill.add(k, sizeof(T)); }
 
   private:
-    bool are_far_apart(std::size_t points) const;
+    bool are_far_apart(WorkMeter& meter) const;
 
     const Kernels<T>& kernels_;
     std::size_t k_;

@@ -10,9 +10,8 @@
 namespace seg::core::clustering {
 namespace {
 
-// Below so many values, trying further starts costs next to nothing; above, restarts are made with a sample
-// of about so many, and at least so many points a cluster.
-constexpr std::size_t kLargeInput = 262'144;
+// Restarts of large inputs are made with a sample of kLargeInput values, and at least so many points a
+// cluster.
 constexpr std::size_t kSampledPerCluster = 128;
 
 // How many swaps are tried on the best restart of small inputs.
@@ -187,12 +186,12 @@ class PrototypesTrainer {
     }
 
     Prototypes train() {
-        if (n_ * width_ < kLargeInput) {
+        if (!is_large(n_, width_)) {
             search();
             if (k_ > 1 && k_ < n_)
                 swap();
         } else {
-            use(std::max(kLargeInput / width_, kSampledPerCluster * k_));
+            use(std::max<std::size_t>(kLargeInput / width_, kSampledPerCluster * k_));
             search();
             use(rows_.points.size());
             finish_search();

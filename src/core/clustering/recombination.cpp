@@ -89,7 +89,7 @@ bool Recombination<T>::offer(double inertia) {
 }
 
 template <typename T>
-void Recombination<T>::run(const RecombinationLimits& limits, Random& random) {
+double Recombination<T>::run(const RecombinationLimits& limits, Random& random) {
     const double iteration = static_cast<double>(points_.size() * k_ * d_);
     const double crossing = static_cast<double>(k_ * k_) * (static_cast<double>(d_) + kSortingWork);
     double work = 0;
@@ -104,6 +104,7 @@ void Recombination<T>::run(const RecombinationLimits& limits, Random& random) {
             crossing + iteration * (kFurtherPasses + lloyd_.iterate(limits.max_iter, limits.tol).iterations);
         in_vain = offer(lloyd_.inertia()) ? 0 : in_vain + 1;
     }
+    return work;
 }
 
 template <typename T>

@@ -51,7 +51,8 @@ class Recombination {
     bool offer(double inertia);
 
     // Makes children until one of the limits is reached, or half as many as there may be were no better.
-    void run(const RecombinationLimits& limits, Random& random);
+    // Returns the work.
+    double run(const RecombinationLimits& limits, Random& random);
 
     // Iterates on from the three best until the centres' squared movement is at most tol.
     void polish(std::int32_t max_iter, double tol);

@@ -1,6 +1,7 @@
 #include "core/clustering/search.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <limits>
 #include <numeric>
 #include <optional>
@@ -16,6 +17,12 @@ std::int32_t children_of(const KmeansOptions& options) {
 // Multiplications that are made in about a second.
 constexpr double kSecondOfWork = 0x1p32;
 
+// A population may settle where others would not. Where a round costs little, several are made, until two end
+// in clusterings of the same inertia.
+constexpr std::int32_t kMostRounds = 5;
+constexpr double kRoundsOfWork = kSecondOfWork / 8;
+constexpr double kSame = 1e-6;
+
 template <typename T>
 void keep(const Lloyd<T>& lloyd, const LloydOutcome& outcome, double inertia, SearchResult& result) {
     result.best.inertia = inertia;
@@ -28,24 +35,74 @@ SearchResult empty_result(std::size_t values, MemoryResource* memory) {
     return {{Vector<double>(values, 0.0, memory), std::numeric_limits<double>::infinity()}, {}};
 }
 
-// work: what the restarts took.
+// Restarts, and what recombining them brings.
 template <typename T>
-void recombine(Recombination<T>& recombination, const SearchTask& task, double work, SearchResult& result) {
-    const bool thorough = task.effort == Effort::kThorough;
-    if (recombination.is_empty() || (!thorough && !recombination.has_parents()))
-        return;
-    Random random(static_cast<std::uint64_t>(task.options.seed),
-                  static_cast<std::uint64_t>(task.options.n_init));
-    const double unit = movement_unit(task.total, result.best.inertia, result.best.centres.size());
-    recombination.run({children_of(task.options), thorough ? std::max(2 * work, kSecondOfWork) : work,
-                       task.options.max_iter, task.tol * unit},
-                      random);
-    if (thorough)
-        recombination.polish(task.options.max_iter, task.settled_tol * unit);
-    const Candidate& best = recombination.best();
-    std::copy(best.centres.begin(), best.centres.end(), result.best.centres.begin());
-    result.best.inertia = best.inertia;
-}
+class Round {
+  public:
+    Round(WeightedPoints<T> points, const SearchTask& task, Lloyd<T>& lloyd, MemoryResource* memory,
+          Interrupt& interrupt)
+        : task_(task),
+          lloyd_(lloyd),
+          result_(empty_result<T>(lloyd.centres().size(), memory)),
+          iteration_(static_cast<double>(points.points.size() * lloyd.centres().size())) {
+        const auto k = static_cast<std::size_t>(task.options.k);
+        if (task.effort != Effort::kRestarts && pays_to_recombine(points.points.size(), k))
+            recombination_.emplace(points, lloyd, memory, interrupt);
+    }
+
+    // Rounds of different numbers differ in chance only.
+    SearchResult run(std::int32_t number) {
+        const std::int32_t first = number * (task_.options.n_init + 1);
+        for (std::int32_t i = 0; i < task_.options.n_init; ++i)
+            restart(random(first + i));
+        if (recombination_)
+            recombine(random(first + task_.options.n_init));
+        return std::move(result_);
+    }
+
+    // In multiplications.
+    double work() const { return work_; }
+
+  private:
+    Random random(std::int32_t stream) const {
+        return Random(static_cast<std::uint64_t>(task_.options.seed), static_cast<std::uint64_t>(stream));
+    }
+
+    void restart(Random random) {
+        const double seeded = lloyd_.seed(random);
+        const LloydOutcome outcome = lloyd_.iterate(
+            task_.options.max_iter, task_.tol * movement_unit(task_.total, seeded, lloyd_.centres().size()));
+        const double inertia = lloyd_.inertia();
+        work_ += outcome.iterations * iteration_;
+        if (inertia < result_.best.inertia)
+            keep(lloyd_, outcome, inertia, result_);
+        if (recombination_)
+            recombination_->offer(inertia);
+    }
+
+    void recombine(Random random) {
+        const bool thorough = task_.effort == Effort::kThorough;
+        if (recombination_->is_empty() || (!thorough && !recombination_->has_parents()))
+            return;
+        const double unit = movement_unit(task_.total, result_.best.inertia, lloyd_.centres().size());
+        work_ += recombination_->run(
+            {children_of(task_.options), thorough ? std::max(2 * work_, kSecondOfWork) : work_,
+             task_.options.max_iter, task_.tol * unit},
+            random);
+        if (thorough)
+            recombination_->polish(task_.options.max_iter, task_.settled_tol * unit);
+        const Candidate& best = recombination_->best();
+        std::copy(best.centres.begin(), best.centres.end(), result_.best.centres.begin());
+        result_.best.inertia = best.inertia;
+    }
+
+    const SearchTask& task_;
+    Lloyd<T>& lloyd_;
+    std::optional<Recombination<T>> recombination_;
+    SearchResult result_;
+    double iteration_;
+    double work_ = 0;
+};
 
 }  // namespace
 
@@ -54,26 +111,19 @@ SearchResult search_centres(WeightedPoints<T> points, const SearchTask& task, Me
                             Interrupt& interrupt) {
     const auto k = static_cast<std::size_t>(task.options.k);
     Lloyd<T> lloyd(points, k, task.length, memory, interrupt);
-    SearchResult result = empty_result<T>(k * points.points.dimensions(), memory);
-    std::optional<Recombination<T>> recombination;
-    if (task.effort != Effort::kRestarts && pays_to_recombine(points.points.size(), k))
-        recombination.emplace(points, lloyd, memory, interrupt);
-    const double iteration = static_cast<double>(points.points.size() * result.best.centres.size());
+    SearchResult result = empty_result<T>(lloyd.centres().size(), memory);
+    const std::int32_t rounds = task.effort == Effort::kThorough && task.options.n_init > 1 ? kMostRounds : 1;
     double work = 0;
-    for (std::int32_t i = 0; i < task.options.n_init; ++i) {
-        Random random(static_cast<std::uint64_t>(task.options.seed), static_cast<std::uint64_t>(i));
-        const double seeded = lloyd.seed(random);
-        const LloydOutcome outcome = lloyd.iterate(
-            task.options.max_iter, task.tol * movement_unit(task.total, seeded, result.best.centres.size()));
-        const double inertia = lloyd.inertia();
-        work += outcome.iterations * iteration;
-        if (inertia < result.best.inertia)
-            keep(lloyd, outcome, inertia, result);
-        if (recombination)
-            recombination->offer(inertia);
+    for (std::int32_t number = 0; number < rounds && work < kRoundsOfWork; ++number) {
+        Round<T> round(points, task, lloyd, memory, interrupt);
+        SearchResult found = round.run(number);
+        work += round.work();
+        const bool agrees = std::fabs(found.best.inertia - result.best.inertia) <= kSame * found.best.inertia;
+        if (number == 0 || found.best.inertia < result.best.inertia)
+            std::swap(result, found);
+        if (agrees)
+            break;
     }
-    if (recombination)
-        recombine(*recombination, task, work, result);
     return result;
 }
 

@@ -241,7 +241,9 @@ Spread measure_spread(RowBlocks& rows, MemoryResource* memory, Interrupt& interr
     WorkMeter meter(interrupt);
     Spread spread(rows.dimensions(), memory);
     measure_ranges(rows, spread, memory, meter);
-    if (!std::isfinite(spread.largest_square() * spread.largest_weight * static_cast<double>(rows.size())))
+    const double largest = spread.largest_square() * spread.largest_weight;
+    constexpr double kLargest = 0x1p1000;
+    if (!(largest <= kLargest) || !std::isfinite(largest * static_cast<double>(rows.size())))
         throw Error(Errc::kOutOfRange,
                     "the rows are too far from each other for their distances to be computed");
     Moments moments(spread, memory);

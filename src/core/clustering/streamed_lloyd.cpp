@@ -34,7 +34,7 @@ class StreamedLloyd::Farthest {
         float distance;
         std::int32_t label;
         double weight;
-        float* point;
+        const float* point;
     };
 
     // The rows that a relocation into `empty` of k clusters may need: besides those that move, each cluster
@@ -44,37 +44,37 @@ class StreamedLloyd::Farthest {
         heap_.reserve(most_);
     }
 
-    void offer(float distance, std::int32_t label, double weight, const float* point) {
-        const auto order = [this](const Row& a, const Row& b) {
-            return comes_first(a.distance, a.point, b.distance, b.point);
-        };
+    // The point is copied.
+    void offer(Row row) {
+        const auto order = [this](const Row& a, const Row& b) { return comes_first(a, b); };
         float* own = values_.data() + heap_.size() * d_;
         if (heap_.size() == most_) {
-            if (!comes_first(distance, point, heap_.front().distance, heap_.front().point))
+            if (!comes_first(row, heap_.front()))
                 return;
             std::pop_heap(heap_.begin(), heap_.end(), order);
-            own = heap_.back().point;
+            own = values_.data() + (heap_.back().point - values_.data());
             heap_.pop_back();
         }
-        std::copy_n(point, d_, own);
-        heap_.push_back({distance, label, weight, own});
+        std::copy_n(row.point, d_, own);
+        row.point = own;
+        heap_.push_back(row);
         std::push_heap(heap_.begin(), heap_.end(), order);
     }
 
     // To be called once.
     const Vector<Row>& sorted() {
-        std::sort(heap_.begin(), heap_.end(), [this](const Row& a, const Row& b) {
-            return comes_first(a.distance, a.point, b.distance, b.point);
-        });
+        std::sort(heap_.begin(), heap_.end(),
+                  [this](const Row& a, const Row& b) { return comes_first(a, b); });
         return heap_;
     }
 
   private:
     // By content when distances are equal: rows may be in any order.
-    bool comes_first(float distance, const float* point, float other_distance, const float* other) const {
-        if (distance != other_distance)
-            return distance > other_distance;
-        return std::lexicographical_compare(point, point + d_, other, other + d_);
+    bool comes_first(const Row& a, const Row& b) const {
+        if (a.distance != b.distance)
+            return a.distance > b.distance;
+        const auto [one, other] = std::mismatch(a.point, a.point + d_, b.point);
+        return one != a.point + d_ ? *one < *other : a.weight < b.weight;
     }
 
     std::size_t d_;
@@ -91,7 +91,7 @@ std::int32_t StreamedLloyd::relocate_empty() {
     Farthest farthest(static_cast<std::size_t>(empty), k_, d_, memory_);
     float distances[kLanes];
     for_each_nearest(distances, [&](std::size_t lane, std::int32_t label, double weight, const float* point) {
-        farthest.offer(distances[lane], label, weight, point);
+        farthest.offer({distances[lane], label, weight, point});
     });
     std::int32_t cluster = 0;
     for (const Farthest::Row& row : farthest.sorted()) {
@@ -132,7 +132,7 @@ void StreamedLloyd::load(std::size_t first, std::size_t lanes) {
 template <typename Visit>
 void StreamedLloyd::for_each_nearest(float* distances, const Visit& visit) {
     std::int32_t labels[kLanes];
-    nearest_.prepare(centres().data(), rows_.size());
+    nearest_.prepare(centres().data(), rows_.size(), meter_);
     for (std::size_t first = 0; first < rows_.size(); first += kLanes) {
         const std::size_t lanes = std::min(kLanes, rows_.size() - first);
         load(first, lanes);

@@ -13,7 +13,7 @@ namespace seg::core::clustering {
 // among the same points on the grid, bit for bit.
 class StreamedLloyd {
   public:
-    // length: as for CentreSums, on the grid. The rows' weights are whole numbers.
+    // rows: without weights of their own. length: as for CentreSums, on the grid.
     StreamedLloyd(const RowTable& rows, const Space& space, const Grid& grid, std::size_t k, double length,
                   MemoryResource* memory, Interrupt& interrupt);
 
