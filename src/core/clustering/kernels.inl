@@ -317,5 +317,5 @@ void to_grid(const T* values, std::size_t count, const double* origins, double s
 }
 
 template <typename T>
-constexpr Kernels<T> kVariant = {PGSEG_VARIANT,  assign<T>, assign_by_products<T>, assign_two<T>,
-                                 potentials<T>, lower<T>,  to_grid<T>};
+constexpr Kernels<T> kVariant = {
+    PGSEG_VARIANT, assign<T>, assign_by_products<T>, assign_two<T>, potentials<T>, lower<T>, to_grid<T>};
