@@ -815,13 +815,13 @@ TEST(Kmeans, IteratesOverACopyToTheSameBits) {
     store.set_width(1, RowStore::Values::kFloatsWhileExact);
     Random random(8);
     for (int i = 0; i < 1'500'000; ++i) {
-        const double row[] = {1e9 + 64 * std::floor(1e5 * random.normal())};
+        const double row[] = {1.7e12 + random.normal()};  // far out, so that what is rounded on the way shows
         store.append(row);
     }
-    KmeansOptions options = with_k(5);
+    KmeansOptions options = with_k(30);
     options.n_init = 1;
     options.tol = 0;
-    options.max_iter = 25;
+    options.max_iter = 12;  // of the search, and of what follows
     const GatheredRows gathered = {{store, {}}, 1'500'000, 0};
     const std::uint64_t least = price_kmeans(1'500'000, 1, options).total();
     const auto trained = [&](std::uint64_t budget) {
@@ -836,7 +836,7 @@ TEST(Kmeans, IteratesOverACopyToTheSameBits) {
     const auto streamed = trained(least);
     const auto copied = trained(2 * least);
     EXPECT_GT(std::get<0>(copied), std::get<0>(streamed));
-    EXPECT_GT(std::get<1>(streamed), 33);
+    EXPECT_GT(std::get<1>(streamed), 12 + 8);
     EXPECT_EQ(std::get<1>(copied), std::get<1>(streamed));
     EXPECT_EQ(std::get<2>(copied), std::get<2>(streamed));
 }
