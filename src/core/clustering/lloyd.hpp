@@ -28,6 +28,7 @@ class Lloyd {
     double seed(Random& random);
     void set_centres(const double* centres);
 
+    // See CentreSums.
     LloydOutcome iterate(std::int32_t max_iter, double tol);
 
     // Visits every point with its nearest centre: visit(index, label, squared distance).
