@@ -653,6 +653,33 @@ TEST(KmeansState, RefusesBadWeightsAndRows) {
     EXPECT_EQ(error_code([&] { state.add({row, 1}, 1, interrupt); }), Errc::kArrayShape);
 }
 
+// At every place of rows of every length, as vector instructions take several values at once.
+TEST(KmeansState, RefusesValuesThatAreTooLargeOrNoNumbers) {
+    CountingResource memory;
+    NoInterrupt interrupt;
+    constexpr double kInfinity = std::numeric_limits<double>::infinity();
+    for (std::size_t d = 1; d <= 9; ++d) {
+        KmeansState state(&memory, gathering(2, ~std::uint64_t{0}));
+        for (std::size_t place = 0; place < d; ++place) {
+            std::vector<double> row(d, 1e140);
+            for (double good : {1e140, -1e140, 0.0, -0.0, 5e-324, 0.1}) {
+                row[place] = good;
+                state.add(row, 1, interrupt);
+            }
+            const std::int64_t seen = state.seen();
+            for (double far : {std::nextafter(1e140, 1e141), -std::nextafter(1e140, 1e141), 1e300}) {
+                row[place] = far;
+                EXPECT_EQ(error_code([&] { state.add(row, 1, interrupt); }), Errc::kOutOfRange);
+            }
+            for (double none : {kInfinity, -kInfinity, std::nan(""), -std::nan("")}) {
+                row[place] = none;
+                EXPECT_EQ(error_code([&] { state.add(row, 1, interrupt); }), Errc::kBadData);
+            }
+            EXPECT_EQ(state.seen(), seen);
+        }
+    }
+}
+
 TEST(Kernels, EveryVariantGivesTheSameBits) {
     Random random(9);
     for (std::size_t d : {1u, 3u, 8u, 33u}) {
@@ -666,7 +693,7 @@ TEST(Kernels, EveryVariantGivesTheSameBits) {
             std::vector<float> half_squares(k);
             for (std::size_t i = 0; i < k * d; ++i)
                 half_squares[i / d] += centres[i] * centres[i] / 2;
-            const std::vector<double> origins(16 * d, 0.1);
+            const std::vector<double> origins(16 * d, 0.1), row_weights(112, 0.7);
             struct Out {
                 std::vector<std::int32_t> labels = std::vector<std::int32_t>(112);
                 std::vector<float> distances = std::vector<float>(112, 3.0f);
@@ -676,6 +703,7 @@ TEST(Kernels, EveryVariantGivesTheSameBits) {
                 std::vector<std::int32_t> own = std::vector<std::int32_t>(112);
                 std::vector<std::int32_t> by_products = std::vector<std::int32_t>(112);
                 std::vector<float> completed = std::vector<float>(112), grid = std::vector<float>(16 * 33);
+                std::vector<double> added = std::vector<double>(19 * 33);
             } fast, plain;
             const auto run = [&](const Kernels<float>& kernels, Out& out) {
                 kernels.potentials(points.data(), blocks, d, centres.data(), k, out.distances.data(),
@@ -689,6 +717,9 @@ TEST(Kernels, EveryVariantGivesTheSameBits) {
                 kernels.to_grid(points.data(), 16 * d, origins.data(), 0.125, out.grid.data());
                 kernels.assign_two(points.data(), blocks, d, centres.data(), k, out.own.data(),
                                    out.nearest.data(), out.second.data());
+                kernels.add_rows(points.data(), 111, d, out.labels.data(), nullptr, out.added.data());
+                kernels.add_rows(points.data(), 111, d, out.labels.data(), row_weights.data(),
+                                 out.added.data());
             };
             run(kernels<float>(), fast);
             run(baseline_kernels<float>(), plain);
@@ -700,11 +731,37 @@ TEST(Kernels, EveryVariantGivesTheSameBits) {
             EXPECT_EQ(fast.by_products, plain.by_products);
             EXPECT_EQ(fast.completed, plain.completed);
             EXPECT_EQ(fast.grid, plain.grid);
+            EXPECT_EQ(fast.added, plain.added);
             EXPECT_EQ(fast.by_products, fast.labels);
             EXPECT_EQ(fast.completed, fast.distances);
             EXPECT_EQ(fast.own, fast.labels);
             EXPECT_EQ(fast.nearest, fast.distances);
         }
+    }
+}
+
+// Sums of small whole numbers are exact, whatever their order.
+TEST(Kernels, RowsAreAddedToTheSumsOfTheirLabels) {
+    for (std::size_t d : {1u, 2u, 3u, 4u, 5u, 8u, 11u}) {
+        const std::size_t count = 29, k = 3;
+        std::vector<float> rows(count * d);
+        std::vector<std::int32_t> labels(count);
+        std::vector<double> weights(count), sums(k * d, 1.0), weighted(k * d, 1.0);
+        std::vector<double> expected(k * d, 1.0), expected_weighted(k * d, 1.0);
+        for (std::size_t i = 0; i < count; ++i) {
+            labels[i] = static_cast<std::int32_t>(i * i % k);
+            weights[i] = static_cast<double>(i % 4);
+            for (std::size_t f = 0; f < d; ++f) {
+                rows[i * d + f] = static_cast<float>(i + 100 * f);
+                const std::size_t place = static_cast<std::size_t>(labels[i]) * d + f;
+                expected[place] += static_cast<double>(i + 100 * f);
+                expected_weighted[place] += weights[i] * static_cast<double>(i + 100 * f);
+            }
+        }
+        kernels<float>().add_rows(rows.data(), count, d, labels.data(), nullptr, sums.data());
+        kernels<float>().add_rows(rows.data(), count, d, labels.data(), weights.data(), weighted.data());
+        EXPECT_EQ(sums, expected);
+        EXPECT_EQ(weighted, expected_weighted);
     }
 }
 

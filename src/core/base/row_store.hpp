@@ -203,17 +203,20 @@ class RowStore {
             to[i] = static_cast<double>(values[i]);
     }
 
-    // False when a value is not exactly a float. What was written then is beyond the end.
+    // False when a value is not exactly a float. What was written then is beyond the end. Bits are compared,
+    // not numbers: the loop is one of vector instructions then.
     bool append_narrow(const double* row) {
-        auto* to = static_cast<float*>(static_cast<void*>(end_));
-        bool exact = true;
+        auto* __restrict to = static_cast<float*>(static_cast<void*>(end_));
+        std::uint64_t difference = 0;
         for (std::size_t i = 0; i < width_; ++i) {
-            to[i] = static_cast<float>(row[i]);
-            exact &= static_cast<double>(to[i]) == row[i];
+            const auto narrow = static_cast<float>(row[i]);
+            to[i] = narrow;
+            difference |= std::bit_cast<std::uint64_t>(static_cast<double>(narrow)) ^
+                          std::bit_cast<std::uint64_t>(row[i]);
         }
-        if (exact)
+        if (difference == 0)
             advance();
-        return exact;
+        return difference == 0;
     }
 
     // Chunk by chunk. When memory gives out or it is cancelled, those that are wide already stay so.

@@ -7,7 +7,8 @@ namespace seg::core::clustering {
 
 template <typename T>
 CentreSums<T>::CentreSums(std::size_t k, std::size_t dimensions, double length, MemoryResource* memory)
-    : d_(dimensions),
+    : kernels_(kernels<T>()),
+      d_(dimensions),
       length_(length),
       centres_(k * d_, T(0), memory),
       next_(k * d_, T(0), memory),
@@ -26,6 +27,17 @@ void CentreSums<T>::clear() {
     std::fill(sums_.begin(), sums_.end(), 0.0);
     std::fill(weight_of_.begin(), weight_of_.end(), 0.0);
     std::fill(members_.begin(), members_.end(), std::int64_t{0});
+}
+
+template <typename T>
+void CentreSums<T>::add_rows(const std::int32_t* labels, const T* rows, const double* weights,
+                             std::size_t count) {
+    kernels_.add_rows(rows, count, d_, labels, weights, sums_.data());
+    for (std::size_t i = 0; i < count; ++i) {
+        const auto c = static_cast<std::size_t>(labels[i]);
+        weight_of_[c] += weights == nullptr ? 1.0 : weights[i];
+        ++members_[c];
+    }
 }
 
 template <typename T>

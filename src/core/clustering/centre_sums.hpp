@@ -3,6 +3,7 @@
 #pragma once
 
 #include "core/base/memory.hpp"
+#include "core/clustering/kernels.hpp"
 
 namespace seg::core::clustering {
 
@@ -32,6 +33,8 @@ class CentreSums {
     void remove(std::int32_t cluster, const T* point, std::size_t stride, double weight) {
         put(cluster, point, stride, -weight, -1);
     }
+    // Rows that lie one behind the other; weights: null where all weigh 1.
+    void add_rows(const std::int32_t* labels, const T* rows, const double* weights, std::size_t count);
     std::int64_t members(std::int32_t cluster) const { return members_[static_cast<std::size_t>(cluster)]; }
     std::int32_t count_empty() const;
 
@@ -71,6 +74,7 @@ class CentreSums {
     double propose();
     void bring_to_length(std::size_t cluster);
 
+    const Kernels<T>& kernels_;
     std::size_t d_;
     double length_;
     Vector<T> centres_;             // k x d

@@ -42,6 +42,11 @@ struct Kernels {
     void (*lower)(const T* blocks, std::size_t block_count, std::size_t dimensions, const T* centre,
                   T* distances, const T* weights, double* block_sums);
 
+    // Adds rows, which lie one behind the other, to the sums (k x dimensions) of their labels, each times its
+    // weight; all weigh 1 where weights is null.
+    void (*add_rows)(const T* rows, std::size_t count, std::size_t dimensions, const std::int32_t* labels,
+                     const double* weights, double* sums);
+
     // Brings values to the grid: (value - origin) * scale, rounded to a multiple of kGridStep. As many
     // origins as values.
     void (*to_grid)(const T* values, std::size_t count, const double* origins, double scale, float* points);

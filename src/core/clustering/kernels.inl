@@ -307,6 +307,37 @@ void lower(const T* blocks, std::size_t block_count, std::size_t dimensions, con
     }
 }
 
+template <typename T, bool Weighted>
+inline void add_rows_to(const T* rows, std::size_t count, std::size_t dimensions, const std::int32_t* labels,
+                        const double* weights, double* sums) {
+    using Wide = Simd<double>;
+    typedef T Narrow __attribute__((vector_size(Wide::kWidth * sizeof(T))));
+    for (std::size_t row = 0; row < count; ++row, rows += dimensions) {
+        double* sum = sums + static_cast<std::size_t>(labels[row]) * dimensions;
+        const double weight = Weighted ? weights[row] : 1.0;
+        std::size_t f = 0;
+        for (; f + Wide::kWidth <= dimensions; f += Wide::kWidth) {
+            Narrow values;
+            std::memcpy(&values, rows + f, sizeof values);
+            auto terms = __builtin_convertvector(values, typename Wide::Vector);
+            if constexpr (Weighted)
+                terms *= weight;
+            Wide::store(sum + f, Wide::load(sum + f) + terms);
+        }
+        for (; f < dimensions; ++f)
+            sum[f] += weight * static_cast<double>(rows[f]);
+    }
+}
+
+template <typename T>
+void add_rows(const T* rows, std::size_t count, std::size_t dimensions, const std::int32_t* labels,
+              const double* weights, double* sums) {
+    if (weights == nullptr)
+        add_rows_to<T, false>(rows, count, dimensions, labels, weights, sums);
+    else
+        add_rows_to<T, true>(rows, count, dimensions, labels, weights, sums);
+}
+
 template <typename T>
 void to_grid(const T* values, std::size_t count, const double* origins, double scale,
              float* __restrict points) {
@@ -317,5 +348,5 @@ void to_grid(const T* values, std::size_t count, const double* origins, double s
 }
 
 template <typename T>
-constexpr Kernels<T> kVariant = {
-    PGSEG_VARIANT, assign<T>, assign_by_products<T>, assign_two<T>, potentials<T>, lower<T>, to_grid<T>};
+constexpr Kernels<T> kVariant = {PGSEG_VARIANT, assign<T>, assign_by_products<T>, assign_two<T>,
+                                 potentials<T>, lower<T>,  add_rows<T>,           to_grid<T>};

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <bit>
 #include <cmath>
+#include <limits>
 
 #include "core/base/codec.hpp"
 
@@ -135,11 +136,15 @@ Header read_header(Reader& reader) {
                 format("feature %zu is not a finite number: %s", number, nonfinite_name(*first)), detail);
 }
 
+// Doubles without their signs are in the order of their bits, with NaN and infinity above all others. What is
+// too large makes a difference negative; comparing integers, the loop is one of vector instructions.
 void check_values(std::span<const double> features, std::int64_t row) {
-    bool fine = true;  // one test a row, so that the loop has no branch
+    constexpr auto kMagnitude = std::numeric_limits<std::int64_t>::max();
+    constexpr auto kLargest = std::bit_cast<std::int64_t>(kLargestFeature);
+    std::int64_t signs = 0;
     for (double value : features)
-        fine &= std::fabs(value) <= kLargestFeature;
-    if (!fine)
+        signs |= kLargest - (std::bit_cast<std::int64_t>(value) & kMagnitude);
+    if (signs < 0)
         refuse(features, row);
 }
 
@@ -206,6 +211,7 @@ void KmeansState::set_dimensions(std::size_t dimensions) {
                                               kMaxDimensions, dimensions));
     validate(options_.kmeans, dimensions);
     rows_.set_width(dimensions + (options_.kmeans.weighted ? 1 : 0), RowStore::Values::kFloatsWhileExact);
+    lower_limit(options_.limit);
     weighted_row_.assign(rows_.width(), 0.0);
     buffer_.assign(rows_.width(), 0.0);
 }
@@ -237,7 +243,7 @@ void KmeansState::add(std::span<const double> features, double weight, Interrupt
 void KmeansState::append(const double* row, std::int64_t count, Interrupt& interrupt) {
     if (!is_kept(row))
         return;
-    if (rows_.size() >= most_rows())
+    if (rows_.size() >= most_rows_)
         make_room(interrupt);
     for (;;) {
         // The half that has to go may include this row.
@@ -251,7 +257,7 @@ void KmeansState::append(const double* row, std::int64_t count, Interrupt& inter
             if (error.code() != Errc::kTooBig || rows_.size() < 2 * kFewestRows)
                 throw;
             counts_.resize(counts_.empty() ? 0 : static_cast<std::size_t>(rows_.size()));
-            options_.limit = std::min(options_.limit, bytes_per_row() * rows_.size());
+            lower_limit(bytes_per_row() * rows_.size());
             thin(interrupt);
         }
     }
@@ -278,25 +284,26 @@ std::uint64_t KmeansState::bytes_per_row() const {
 
 // The last chunk of the store may be empty: as large as all before it, and at most kLargestChunkBytes; and
 // while the store is widened, it is there as floats, too.
-std::uint64_t KmeansState::most_rows() const {
+void KmeansState::lower_limit(std::uint64_t limit) {
+    options_.limit = std::min(options_.limit, limit);
     const std::uint64_t bytes = options_.limit / 20 * 17;
     const std::uint64_t small = bytes / (bytes_per_row() + 12 * rows_.width());
     constexpr std::uint64_t kSlack = RowStore::kLargestChunkBytes / 2 * 3;
     const std::uint64_t large = bytes > kSlack ? (bytes - kSlack) / bytes_per_row() : 0;
-    return std::max({small, large, kFewestRows});
+    most_rows_ = std::max({small, large, kFewestRows});
 }
 
 void KmeansState::make_room(Interrupt& interrupt) {
     collapse(interrupt);
     // Three quarters, so that collapsing does not come again soon.
-    while (rows_.size() > most_rows() / 4 * 3)
+    while (rows_.size() > most_rows_ / 4 * 3)
         thin(interrupt);
 }
 
 void KmeansState::settle(Interrupt& interrupt) {
     if (rows_.width() == 0)
         return;
-    if (rows_.size() > most_rows() / 4 * 3)
+    if (rows_.size() > most_rows_ / 4 * 3)
         make_room(interrupt);
     // Equal rows must not be what makes training take a sample; and once some are collapsed, all are, so that
     // what is left does not depend on when it happened.
@@ -329,7 +336,7 @@ void KmeansState::collapse_equal_rows(Interrupt& interrupt) {
     const auto size = static_cast<std::size_t>(rows_.size());
     MemoryResource* memory = counts_.get_stored_allocator().resource();
     if (counts_.empty()) {
-        counts_.reserve(static_cast<std::size_t>(most_rows()));
+        counts_.reserve(static_cast<std::size_t>(most_rows_));
         counts_.assign(size, std::int64_t{1});
     }
     // Open addressing, at most two thirds full; a slot is a row's number + 1.
@@ -391,7 +398,7 @@ void KmeansState::check_mergeable(const KmeansOptions& other_options, std::size_
 
 void KmeansState::merge(const KmeansState& other, Interrupt& interrupt) {
     check_mergeable(other.options_.kmeans, other.dimensions());
-    options_.limit = std::min(options_.limit, other.options_.limit);
+    lower_limit(other.options_.limit);
     add_counts(other.seen_, other.skipped_);
     while (divisor_ < other.divisor_)
         thin(interrupt);
@@ -409,7 +416,7 @@ void KmeansState::merge_body(std::span<const std::byte> body, Interrupt& interru
     Reader reader(body, kTypeName);
     const Header header = read_header(reader);
     check_mergeable(header.options.kmeans, static_cast<std::size_t>(header.dimensions));
-    options_.limit = std::min(options_.limit, header.options.limit);
+    lower_limit(header.options.limit);
     add_counts(header.seen, header.skipped);
     while (divisor_ < header.divisor)
         thin(interrupt);
@@ -446,7 +453,7 @@ template <typename T>
 std::size_t KmeansState::append_whole(std::span<const T> values, WorkMeter& meter) {
     const std::size_t width = rows_.width();
     const std::size_t size = values.size() / width;
-    if (divisor_ > 1 || !counts_.empty() || rows_.size() + size > most_rows())
+    if (divisor_ > 1 || !counts_.empty() || rows_.size() + size > most_rows_)
         return 0;
     std::size_t taken = 0;
     try {

@@ -87,7 +87,7 @@ class KmeansState {
     void keep(std::size_t from, std::size_t to);
     bool writes_floats() const;
     std::uint64_t bytes_per_row() const;
-    std::uint64_t most_rows() const;
+    void lower_limit(std::uint64_t limit);
     void add_counts(std::int64_t seen, std::int64_t skipped);
     void check_mergeable(const KmeansOptions& other_options, std::size_t other_dimensions);
 
@@ -98,7 +98,8 @@ class KmeansState {
     Vector<double> init_;
     std::int64_t seen_ = 0;
     std::int64_t skipped_ = 0;
-    std::uint64_t divisor_ = 1;  // rows whose hash is not below 2^64 / divisor are left out
+    std::uint64_t most_rows_ = 0;  // that the limit has room for
+    std::uint64_t divisor_ = 1;    // rows whose hash is not below 2^64 / divisor are left out
     Vector<double> weighted_row_;
     Vector<double> buffer_;  // a row of a narrow store
 };

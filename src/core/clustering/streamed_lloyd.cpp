@@ -90,8 +90,10 @@ std::int32_t StreamedLloyd::relocate_empty() {
         return 0;
     Farthest farthest(static_cast<std::size_t>(empty), k_, d_, memory_);
     float distances[kLanes];
-    for_each_nearest(distances, [&](std::size_t lane, std::int32_t label, double weight, const float* point) {
-        farthest.offer({distances[lane], label, weight, point});
+    for_each_block(distances, [&](std::size_t lanes, const std::int32_t* labels, const double* weights) {
+        for (std::size_t lane = 0; lane < lanes; ++lane)
+            farthest.offer({distances[lane], labels[lane], weights == nullptr ? 1.0 : weights[lane],
+                            &points_[lane * d_]});
     });
     std::int32_t cluster = 0;
     for (const Farthest::Row& row : farthest.sorted()) {
@@ -127,26 +129,28 @@ void StreamedLloyd::load(std::size_t first, std::size_t lanes) {
     to_block(points_.data(), d_, lanes, d_, block_.data());
 }
 
-// visit(lane, label, weight, point) for each row, with its nearest centre. Squared distances of 16 rows are
-// put into distances unless that is null.
+// visit(lanes, labels, weights) for each block, with the nearest centres of its rows, which are in points_.
+// weights is null where all weigh 1. Squared distances are put into distances unless that is null.
 template <typename Visit>
-void StreamedLloyd::for_each_nearest(float* distances, const Visit& visit) {
+void StreamedLloyd::for_each_block(float* distances, const Visit& visit) {
     std::int32_t labels[kLanes];
+    double weights[kLanes];
     nearest_.prepare(centres().data(), rows_.size(), meter_);
     for (std::size_t first = 0; first < rows_.size(); first += kLanes) {
         const std::size_t lanes = std::min(kLanes, rows_.size() - first);
         load(first, lanes);
         nearest_.assign(block_.data(), 1, labels, distances);
-        for (std::size_t lane = 0; lane < lanes; ++lane)
-            visit(lane, labels[lane], static_cast<double>(rows_.count(first + lane)), &points_[lane * d_]);
+        for (std::size_t lane = 0; lane < lanes && !rows_.counts.empty(); ++lane)
+            weights[lane] = static_cast<double>(rows_.counts[first + lane]);
+        visit(lanes, labels, rows_.counts.empty() ? nullptr : weights);
         meter_.done(kLanes * work_of_row(k_ * d_));
     }
 }
 
 void StreamedLloyd::assign_all() {
     sums_.clear();
-    for_each_nearest(nullptr, [&](std::size_t, std::int32_t label, double weight, const float* point) {
-        sums_.add(label, point, 1, weight);
+    for_each_block(nullptr, [&](std::size_t lanes, const std::int32_t* labels, const double* weights) {
+        sums_.add_rows(labels, points_.data(), weights, lanes);
     });
 }
 

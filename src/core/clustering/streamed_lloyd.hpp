@@ -31,7 +31,7 @@ class StreamedLloyd {
     class Farthest;
 
     template <typename Visit>
-    void for_each_nearest(float* distances, const Visit& visit);
+    void for_each_block(float* distances, const Visit& visit);
     void load(std::size_t first, std::size_t lanes);
     void assign_all();
     std::int32_t relocate_empty();
