@@ -88,6 +88,30 @@ SELECT segment.kmeans(ARRAY[x, y]::real[], 2)::text = segment.kmeans(ARRAY[x, y]
        segment.kmeans(ARRAY[x, y]::integer[], 2)::text = segment.kmeans(ARRAY[x, y], 2)::text AS integer,
        segment.kmeans(ARRAY[x, y]::numeric[], 2)::text = segment.kmeans(ARRAY[x, y], 2)::text AS numeric FROM points;
 
+-- Features as columns: the model that an array of them gives, whatever numbers they are.
+CREATE DOMAIN score AS smallint CHECK (VALUE < 100);
+CREATE TABLE numbers AS
+SELECT i AS id, (i * 7 % 100)::score AS a, i * i % 97 AS b, (i::bigint << 40) AS c, (sin(i) * 3)::real AS d,
+       cos(i) AS e, (i % 13)::numeric / 7 AS f, NULLIF(i % 10, 3)::float8 AS g
+FROM generate_series(1, 300) AS i;
+SELECT segment.kmeans(4, NULL, a, b, c, d, e, f)::text
+       = segment.kmeans(ARRAY[a, b, c, d, e, f]::float8[], 4)::text AS any_numbers,
+       segment.kmeans(4, '{"seed": 3, "standardize": "zscore"}', e, g)::text
+       = segment.kmeans(ARRAY[e, g], 4, '{"seed": 3, "standardize": "zscore"}')::text AS nulls_skipped FROM numbers;
+SELECT (segment.model_info(segment.kmeans(2, NULL, g, e))).skipped FROM numbers;
+SELECT segment.kmeans(2, NULL, g) IS NULL AS no_usable_row FROM numbers WHERE g IS NULL;
+SELECT bool_and(columns::text = arrays::text) AS groups_too
+FROM (SELECT segment.kmeans(2, NULL, e, id) AS columns, segment.kmeans(ARRAY[e, id], 2) AS arrays
+      FROM numbers GROUP BY id % 7) AS q;
+SELECT segment.finalize(segment.rollup(state))::text = (SELECT segment.kmeans(3, NULL, a, e)::text FROM numbers) AS same
+FROM (SELECT segment.kmeans_state(3, NULL, a, e) AS state FROM numbers GROUP BY id % 3) AS q;
+SELECT id, info.rows
+FROM (SELECT id, segment.kmeans(1, NULL, e, d) OVER (ORDER BY id ROWS 2 PRECEDING) AS model FROM numbers) AS w,
+     segment.model_info(model) AS info ORDER BY id LIMIT 4;
+-- As many as a call can have.
+SELECT string_agg('e * ' || i, ', ') AS most FROM generate_series(1, 97) AS i \gset
+SELECT count(*) FROM (SELECT segment.kmeans(1, NULL, :most) AS model FROM numbers) AS q, segment.centroids(model);
+
 -- Where to start, and how clusters are numbered.
 SELECT array_agg(c.value ORDER BY cluster_id, feature)
 FROM (SELECT segment.kmeans(ARRAY[x, y], 2, '{"init": [[9, 1], [2, 2]]}') AS model FROM points) AS q, segment.centroids(model) AS c;
@@ -226,6 +250,20 @@ SELECT segment.kmeans(ARRAY[x, y], 2, '{"seed": null}') FROM points;
 SELECT segment.kmeans(ARRAY[x, y], 2, '{"standardize": "robust"}') FROM points;
 SELECT segment.kmeans(ARRAY[x, y], 2, '[1]') FROM points;
 SELECT segment.kmeans(ARRAY[x, y], 2, '7') FROM points;
+SELECT segment.kmeans(2, NULL, x, 'y') FROM points;
+SELECT segment.kmeans(2, NULL, x, y > 2) FROM points;
+SELECT segment.kmeans(2, NULL, ARRAY[x, y]) FROM points;
+SELECT segment.kmeans(2, NULL, VARIADIC ARRAY[x, y]) FROM points;
+SELECT segment.kmeans(NULL, NULL, x, y) FROM points;
+SELECT segment.kmeans(id, NULL, x, y) FROM points;
+SELECT segment.kmeans(2, '{"n_inits": 3}', x, y) FROM points;
+SELECT segment.kmeans(2, NULL, x, '-Infinity'::real) FROM points;
+SELECT segment.kmeans(2, NULL, x, 'NaN'::numeric) FROM points;
+SELECT segment.kmeans(2, NULL, x, ('1e' || 300 + id)::numeric) FROM points;
+SELECT segment.kmeans(2, NULL, x, ('1e' || 400 + id)::numeric) FROM points;
+SELECT segment.kmeans(2, NULL) FROM points;
+SELECT segment.kmeans(1, NULL, :most, e) FROM numbers;
+SELECT segment.kmeans_transition(NULL, 2, NULL, 1.0);
 SELECT segment.cluster_id(model, ARRAY[1.0]) FROM models;
 SELECT segment.cluster_id(model, ARRAY[1.0, 'NaN']) FROM models;
 SELECT segment.cluster_id(model, '{}') FROM models;
@@ -265,4 +303,5 @@ RESET pg_segment.max_memory;
 -- Rows that differ by too little.
 SELECT segment.kmeans(ARRAY[x * 1e-200], 2) FROM points;
 
-DROP TABLE points, models, daily, bounded, large;
+DROP TABLE points, models, daily, bounded, large, numbers;
+DROP DOMAIN score;

@@ -72,6 +72,9 @@ CREATE FUNCTION segment.kmeans_transition(state segment.kmeans_state, features d
                                           options jsonb, weight double precision)
     RETURNS segment.kmeans_state
     AS 'MODULE_PATHNAME', 'pgseg_kmeans_transition' LANGUAGE C STABLE PARALLEL SAFE;
+CREATE FUNCTION segment.kmeans_transition(state segment.kmeans_state, k integer, options jsonb, VARIADIC features "any")
+    RETURNS segment.kmeans_state
+    AS 'MODULE_PATHNAME', 'pgseg_kmeans_columns_transition' LANGUAGE C STABLE PARALLEL SAFE;
 CREATE FUNCTION segment.kmeans_combine(segment.kmeans_state, segment.kmeans_state) RETURNS segment.kmeans_state
     AS 'MODULE_PATHNAME', 'pgseg_kmeans_combine' LANGUAGE C IMMUTABLE PARALLEL SAFE;
 CREATE FUNCTION segment.kmeans_final(segment.kmeans_state) RETURNS segment.clustering
@@ -85,6 +88,8 @@ COMMENT ON FUNCTION segment.kmeans_transition(segment.kmeans_state, double preci
 'transition function of segment.kmeans';
 COMMENT ON FUNCTION segment.kmeans_transition(segment.kmeans_state, double precision[], integer, jsonb,
                                               double precision) IS
+'transition function of segment.kmeans';
+COMMENT ON FUNCTION segment.kmeans_transition(segment.kmeans_state, integer, jsonb, VARIADIC "any") IS
 'transition function of segment.kmeans';
 COMMENT ON FUNCTION segment.kmeans_combine(segment.kmeans_state, segment.kmeans_state) IS
 'combine function of segment.kmeans';
@@ -110,6 +115,15 @@ CREATE AGGREGATE segment.kmeans(features double precision[], k integer, options 
     PARALLEL = SAFE
 );
 CREATE AGGREGATE segment.kmeans(features double precision[], k integer, options jsonb, weight double precision) (
+    SFUNC = segment.kmeans_transition,
+    STYPE = segment.kmeans_state,
+    SSPACE = 65536,
+    COMBINEFUNC = segment.kmeans_combine,
+    FINALFUNC = segment.kmeans_final,
+    FINALFUNC_MODIFY = READ_ONLY,
+    PARALLEL = SAFE
+);
+CREATE AGGREGATE segment.kmeans(k integer, options jsonb, VARIADIC features "any") (
     SFUNC = segment.kmeans_transition,
     STYPE = segment.kmeans_state,
     SSPACE = 65536,
@@ -146,6 +160,15 @@ CREATE AGGREGATE segment.kmeans_state(features double precision[], k integer, op
     FINALFUNC_MODIFY = READ_ONLY,
     PARALLEL = SAFE
 );
+CREATE AGGREGATE segment.kmeans_state(k integer, options jsonb, VARIADIC features "any") (
+    SFUNC = segment.kmeans_transition,
+    STYPE = segment.kmeans_state,
+    SSPACE = 65536,
+    COMBINEFUNC = segment.kmeans_combine,
+    FINALFUNC = segment.kmeans_state_final,
+    FINALFUNC_MODIFY = READ_ONLY,
+    PARALLEL = SAFE
+);
 CREATE AGGREGATE segment.rollup(segment.kmeans_state) (
     SFUNC = segment.kmeans_combine,
     STYPE = segment.kmeans_state,
@@ -162,12 +185,16 @@ COMMENT ON AGGREGATE segment.kmeans(double precision[], integer, jsonb) IS
 'k-means clustering of the rows. features: one array a row, all of one length, finite, within +-1e140; a row with a NULL is skipped and counted. k: number of clusters, 1 to the number of distinct rows, the same in every row. options (also NULL): seed (default pg_segment.default_seed), n_init (restarts, 10), max_iter (300), tol (iterations stop when the squared movement of the centroids would be at most tol times the mean variance of a feature, or, where less, a multiple of that within clusters; restarts already at 1e-4; default 0 for inputs up to 262,144 values, 1e-4 beyond), init (centroids to start from: k arrays in units of the rows, or a model''s JSON; its cluster numbers are kept), algorithm ("kmeans"; "bisecting": clusters are halved until there are k; "kprototypes": numbers and categories, see docs), measure ("euclidean"; "cosine": rows are brought to length 1), standardize ("none", "zscore": population standard deviation, "robust": median and interquartile range, "minmax"), order_by ("size": cluster 1 is the largest; or a feature''s number, negative for descending), min_size and max_size (rows of a cluster, 0: any), gamma and categories (kprototypes). Lloyd''s algorithm (1982) from greedy k-means++ seeds (Arthur and Vassilvitskii 2007); the results of restarts are recombined (Gribel and Vidal 2019). The same rows, options and seed give the same model, whatever the row order, plan or number of workers. NULL when there is no usable row. 22023 for options outside their range or not the same in every row and for k above the distinct rows, 2202E for arrays of another length, 22000 for NaN and infinity, 22003 beyond +-1e140. Time O(n_init * iterations * rows * k * dimensions), for large inputs O(iterations * rows * k * dimensions), the restarts being made in a sample; memory 8 bytes a value while gathering (4 where single precision holds all of them exactly), then 4 to 12 a value and 15 to 46 a row while training. Rows that would pass pg_segment.max_memory are collapsed when they are equal, and else those with the largest content hash are left out: a sample that does not depend on their order either (see segment.model_info).';
 COMMENT ON AGGREGATE segment.kmeans(double precision[], integer, jsonb, double precision) IS
 'k-means clustering of rows with weights: a row of weight 2 counts as two. weight: 0 (leaves the row out) or 1e-12 to 1e12; NULL skips the row, 22000 for NaN, infinity and negative ones. Otherwise as the form without weights; options may be NULL.';
+COMMENT ON AGGREGATE segment.kmeans(integer, jsonb, VARIADIC "any") IS
+'k-means clustering of the rows whose features are columns: the model that segment.kmeans(ARRAY[features], k, options) gives, without an array made for each row, which takes about as long as everything else that gathering a row takes. features: numbers of any type, at most 97 (a call has at most 100 arguments); a row with a NULL is skipped and counted. options may be NULL. Errors as of the form with an array, and 22023 for a feature that is no number.';
 COMMENT ON AGGREGATE segment.kmeans_state(double precision[], integer) IS
 'Gathers rows for k-means without training; see the form with options.';
 COMMENT ON AGGREGATE segment.kmeans_state(double precision[], integer, jsonb) IS
 'Gathers rows for k-means without training: a partial state to store (per day, per shard), merge with segment.rollup and train with segment.finalize. Arguments as of segment.kmeans.';
 COMMENT ON AGGREGATE segment.kmeans_state(double precision[], integer, jsonb, double precision) IS
 'Gathers weighted rows for k-means without training. Arguments as of segment.kmeans.';
+COMMENT ON AGGREGATE segment.kmeans_state(integer, jsonb, VARIADIC "any") IS
+'Gathers rows whose features are columns for k-means without training. Arguments as of segment.kmeans.';
 COMMENT ON AGGREGATE segment.rollup(segment.kmeans_state) IS
 'Merges stored k-means states; all must have the same k, options and number of features. NULLs are ignored.';
 

@@ -4,6 +4,7 @@
 
 #include "backend/gathering.hpp"
 #include "backend/interrupt.hpp"
+#include "backend/number_arguments.hpp"
 #include "backend/settings.hpp"
 
 #include "functions/kmeans_options.hpp"
@@ -17,14 +18,25 @@ using core::clustering::KmeansState;
 
 using KmeansGathering = Gathering<KmeansState>;
 
-constexpr int kOptionsArgument = 3;
-constexpr int kWeightArgument = 4;
+// Where a transition function has its arguments.
+struct Signature {
+    int k;
+    int options;
+    int weight;  // 0: none
+};
 
-GatheringOptions read_options(FunctionCallInfo fcinfo) {
+constexpr Signature kArrays = {2, 3, 4};   // (state, features, k [, options [, weight]])
+constexpr Signature kColumns = {1, 2, 0};  // (state, k, options, VARIADIC features)
+
+bool is_weighted(FunctionCallInfo fcinfo, const Signature& signature) {
+    return signature.weight != 0 && PG_NARGS() > signature.weight;
+}
+
+GatheringOptions read_options(FunctionCallInfo fcinfo, const Signature& signature) {
     GatheringOptions options = functions::read_kmeans_arguments(
-        DatumGetInt32(required(fcinfo, 2, "k")),
-        KmeansGathering::has_options(fcinfo, kOptionsArgument) ? &fcinfo->args[kOptionsArgument] : nullptr);
-    options.kmeans.weighted = PG_NARGS() > kWeightArgument;
+        DatumGetInt32(required(fcinfo, signature.k, "k")),
+        KmeansGathering::has_options(fcinfo, signature.options) ? &fcinfo->args[signature.options] : nullptr);
+    options.kmeans.weighted = is_weighted(fcinfo, signature);
     validate(options.kmeans);
     return options;
 }
@@ -36,18 +48,37 @@ Datum train(FunctionCallInfo fcinfo, const KmeansState& state) {
     return functions::train_to_value(state);
 }
 
-// Adds the row that the arguments are, or counts it as skipped.
-void add_row(FunctionCallInfo fcinfo, KmeansState& state) {
-    std::optional<std::span<const double>> features;
-    if (!PG_ARGISNULL(1))
-        features = float8_array(PG_GETARG_DATUM(1), "features");
-    const bool weighted = PG_NARGS() > kWeightArgument;
-    if (!features || (weighted && PG_ARGISNULL(kWeightArgument))) {
+// The state of an aggregate that takes its arguments so.
+KmeansGathering::State* state_of_row(FunctionCallInfo fcinfo, const Signature& signature) {
+    const AggregateMemory memory(fcinfo);
+    const std::int32_t k = DatumGetInt32(required(fcinfo, signature.k, "k"));
+    return KmeansGathering::state_of_row(
+        fcinfo, memory, signature.options, [&] { return read_options(fcinfo, signature); },
+        [&](const KmeansState& earlier) { return k == earlier.options().kmeans.k; },
+        [&](const KmeansState& earlier) {
+            throw core::Error(core::Errc::kInvalidArgument,
+                              "number of clusters and options must be the same in every row",
+                              core::format("Number of clusters is %d here and %d in earlier rows.", k,
+                                           earlier.options().kmeans.k));
+        });
+}
+
+using Features = std::optional<std::span<const double>>;
+
+// A row without features, or without a weight where it needs one, is counted as skipped.
+void add_row(KmeansState& state, const Features& features, const NullableDatum& weight) {
+    if (!features || weight.isnull) {
         state.skip();
         return;
     }
     ServerInterrupt interrupt;
-    state.add(*features, weighted ? PG_GETARG_FLOAT8(kWeightArgument) : 1.0, interrupt);
+    state.add(*features, DatumGetFloat8(weight.value), interrupt);
+}
+
+NullableDatum weight_of_row(FunctionCallInfo fcinfo, const Signature& signature) {
+    if (is_weighted(fcinfo, signature))
+        return fcinfo->args[signature.weight];
+    return {Float8GetDatum(1.0), false};
 }
 
 }  // namespace
@@ -69,18 +100,20 @@ Datum train_to_value(const KmeansState& state) {
 
 // kmeans_transition(state, features, k [, options [, weight]]) -> state
 PGSEG_FUNCTION(pgseg_kmeans_transition) {
-    const AggregateMemory memory(fcinfo);
-    const std::int32_t k = DatumGetInt32(required(fcinfo, 2, "k"));
-    auto* state = KmeansGathering::state_of_row(
-        fcinfo, memory, kOptionsArgument, [&] { return read_options(fcinfo); },
-        [&](const KmeansState& earlier) { return k == earlier.options().kmeans.k; },
-        [&](const KmeansState& earlier) {
-            throw core::Error(core::Errc::kInvalidArgument,
-                              "number of clusters and options must be the same in every row",
-                              core::format("Number of clusters is %d here and %d in earlier rows.", k,
-                                           earlier.options().kmeans.k));
-        });
-    add_row(fcinfo, state->state());
+    auto* state = state_of_row(fcinfo, kArrays);
+    Features features;
+    if (!PG_ARGISNULL(1))
+        features = float8_array(PG_GETARG_DATUM(1), "features");
+    add_row(state->state(), features, weight_of_row(fcinfo, kArrays));
+    PG_RETURN_DATUM(state->datum());
+}
+
+// kmeans_transition(state, k, options, VARIADIC features) -> state
+PGSEG_FUNCTION(pgseg_kmeans_columns_transition) {
+    auto* state = state_of_row(fcinfo, kColumns);
+    double buffer[NumberArguments::kMost];
+    add_row(state->state(), NumberArguments::of(fcinfo, kColumns.options + 1).read(fcinfo, buffer),
+            weight_of_row(fcinfo, kColumns));
     PG_RETURN_DATUM(state->datum());
 }
 

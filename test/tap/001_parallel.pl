@@ -31,6 +31,8 @@ ANALYZE shuffled;
 my $model = q{segment.kmeans(features, 5, '{"seed": 7, "standardize": "zscore"}')};
 my $state = q{segment.kmeans_state(features, 5, '{"seed": 7, "standardize": "zscore"}')};
 
+my $columns = q{segment.kmeans(5, '{"seed": 7, "standardize": "zscore"}', features[1], features[2], features[3])};
+
 # Text shows every bit: floats print in their shortest exact form.
 sub fingerprint
 {
@@ -73,6 +75,8 @@ subtest 'workers' => sub {
 		{
 			is(with_workers($workers, 'SELECT ' . fingerprint($model) . " FROM $table"),
 				$expected, "$workers workers: $table");
+			is(with_workers($workers, 'SELECT ' . fingerprint($columns) . " FROM $table"),
+				$expected, "$workers workers: $table, features as columns");
 		}
 	}
 	is( with_workers(
