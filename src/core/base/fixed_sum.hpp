@@ -55,13 +55,14 @@ class LaneSum {
             low_step_ = std::ldexp(high_step_, -kBits);
         }
 
+        // Adding it rounds to a whole number of steps, which then stands in the last bits of the sum.
+        double high_rounder() const { return kRounder * high_step_; }
+        double low_rounder() const { return kRounder * low_step_; }
+
       private:
         friend class LaneSum;
         static constexpr int kBits = 38;
-        // Adding it rounds to a whole number of steps, which then stands in the last bits of the sum.
         static constexpr double kRounder = 0x1.8p52;
-        double high_rounder() const { return kRounder * high_step_; }
-        double low_rounder() const { return kRounder * low_step_; }
 
         double high_step_;
         double low_step_;
@@ -78,6 +79,14 @@ class LaneSum {
             high_[lane / kPair] += std::bit_cast<Counts>(rounded);
             low_[lane / kPair] += std::bit_cast<Counts>(rest + low_rounder);
         }
+        count_added(unit);
+    }
+
+    // For who adds with wider vectors: the bits of the term rounded to high steps are added to the lane of
+    // the one, those of the rest rounded to low steps to that of the other, and then it is counted.
+    std::uint64_t* high() { return reinterpret_cast<std::uint64_t*>(high_); }
+    std::uint64_t* low() { return reinterpret_cast<std::uint64_t*>(low_); }
+    void count_added(const Unit& unit) {
         if (++added_ == kMostAdded)
             carry(unit);
     }

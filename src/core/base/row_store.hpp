@@ -50,17 +50,25 @@ class RowStore {
     // Whether every value is kept as a float.
     bool is_narrow() const { return narrow_ && wide_chunks_ == 0; }
 
+    // Appends the row if the last chunk has room for it and it can stay as the others are.
+    bool append_beside(const double* row) {
+        if (room_ == 0)
+            return false;
+        if (narrow_)
+            return append_narrow(row);
+        std::memcpy(end_, row, width_ * sizeof(double));
+        advance();
+        return true;
+    }
+
     // The interrupt is polled while the store is widened.
     void append(const double* row, Interrupt* interrupt = nullptr) {
         if (room_ == 0)
             add_chunk();
-        if (narrow_) {
-            if (append_narrow(row))
-                return;
-            widen(interrupt);
-        }
-        std::memcpy(end_, row, width_ * sizeof(double));
-        advance();
+        if (append_beside(row))
+            return;
+        widen(interrupt);
+        append_beside(row);
     }
 
     // Appends as many of these rows as the last chunk has room for, at least one, if the store keeps such
@@ -204,19 +212,32 @@ class RowStore {
     }
 
     // False when a value is not exactly a float. What was written then is beyond the end. Bits are compared,
-    // not numbers: the loop is one of vector instructions then.
+    // not numbers, so that one test is enough.
     bool append_narrow(const double* row) {
-        auto* __restrict to = static_cast<float*>(static_cast<void*>(end_));
-        std::uint64_t difference = 0;
-        for (std::size_t i = 0; i < width_; ++i) {
-            const auto narrow = static_cast<float>(row[i]);
-            to[i] = narrow;
-            difference |= std::bit_cast<std::uint64_t>(static_cast<double>(narrow)) ^
-                          std::bit_cast<std::uint64_t>(row[i]);
+        typedef double Doubles __attribute__((vector_size(2 * sizeof(double))));
+        typedef float Floats __attribute__((vector_size(2 * sizeof(float))));
+        typedef std::uint64_t Bits __attribute__((vector_size(2 * sizeof(double))));
+        auto* to = static_cast<float*>(static_cast<void*>(end_));
+        const std::size_t width = width_;  // for all the compiler knows, what is written might change it
+        Bits differences = {};
+        std::size_t i = 0;
+        for (; i + 2 <= width; i += 2) {
+            Doubles values;
+            std::memcpy(&values, row + i, sizeof values);
+            const Floats narrow = __builtin_convertvector(values, Floats);
+            std::memcpy(to + i, &narrow, sizeof narrow);
+            differences |= std::bit_cast<Bits>(__builtin_convertvector(narrow, Doubles)) ^
+                           std::bit_cast<Bits>(values);
         }
-        if (difference == 0)
-            advance();
-        return difference == 0;
+        if (i < width) {
+            to[i] = static_cast<float>(row[i]);
+            differences[0] |= std::bit_cast<std::uint64_t>(static_cast<double>(to[i])) ^
+                              std::bit_cast<std::uint64_t>(row[i]);
+        }
+        if ((differences[0] | differences[1]) != 0)
+            return false;
+        advance();
+        return true;
     }
 
     // Chunk by chunk. When memory gives out or it is cancelled, those that are wide already stay so.

@@ -6,6 +6,8 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "core/base/fixed_sum.hpp"
+
 namespace seg::core::clustering {
 
 inline constexpr double kGridStep = 0x1.0p-23;
@@ -46,6 +48,11 @@ struct Kernels {
     // weight; all weigh 1 where weights is null.
     void (*add_rows)(const T* rows, std::size_t count, std::size_t dimensions, const std::int32_t* labels,
                      const double* weights, double* sums);
+
+    // Adds to the sum of each feature weight * (value - middle), over a block, and puts into squares the
+    // squared distances from the middle; all rows weigh 1 where weights is null.
+    void (*add_moments)(const T* block, std::size_t dimensions, const double* weights, const double* middle,
+                        const LaneSum<16>::Unit* units, LaneSum<16>* sums, double* squares);
 
     // Brings values to the grid: (value - origin) * scale, rounded to a multiple of kGridStep. As many
     // origins as values.

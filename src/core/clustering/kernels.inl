@@ -307,6 +307,45 @@ void lower(const T* blocks, std::size_t block_count, std::size_t dimensions, con
     }
 }
 
+// As LaneSum adds.
+inline void add_to_lanes(Simd<double>::Vector terms, double high_rounder, double low_rounder,
+                         std::uint64_t* high, std::uint64_t* low) {
+    typedef std::uint64_t Counts __attribute__((vector_size(PGSEG_VECTOR_BYTES)));
+    const auto add = [](std::uint64_t* sums, Simd<double>::Vector rounded) {
+        Counts counts, bits;
+        std::memcpy(&counts, sums, sizeof counts);
+        std::memcpy(&bits, &rounded, sizeof bits);
+        counts += bits;
+        std::memcpy(sums, &counts, sizeof counts);
+    };
+    const auto rounded = terms + high_rounder;
+    add(high, rounded);
+    add(low, (terms - (rounded - high_rounder)) + low_rounder);
+}
+
+template <typename T>
+void add_moments(const T* block, std::size_t dimensions, const double* weights, const double* middle,
+                 const LaneSum<kLanes>::Unit* units, LaneSum<kLanes>* sums, double* squares) {
+    using Wide = Simd<double>;
+    typedef T Narrow __attribute__((vector_size(Wide::kWidth * sizeof(T))));
+    typename Wide::Vector square[kLanes / Wide::kWidth] = {};
+    for (std::size_t f = 0; f < dimensions; ++f, block += kLanes) {
+        const double high_rounder = units[f].high_rounder();
+        const double low_rounder = units[f].low_rounder();
+        for (std::size_t lane = 0; lane < kLanes; lane += Wide::kWidth) {
+            Narrow values;
+            std::memcpy(&values, block + lane, sizeof values);
+            auto terms = __builtin_convertvector(values, typename Wide::Vector) - middle[f];
+            square[lane / Wide::kWidth] += terms * terms;
+            if (weights != nullptr)
+                terms *= Wide::load(weights + lane);
+            add_to_lanes(terms, high_rounder, low_rounder, sums[f].high() + lane, sums[f].low() + lane);
+        }
+        sums[f].count_added(units[f]);
+    }
+    std::memcpy(squares, square, sizeof square);
+}
+
 template <typename T, bool Weighted>
 inline void add_rows_to(const T* rows, std::size_t count, std::size_t dimensions, const std::int32_t* labels,
                         const double* weights, double* sums) {
@@ -348,5 +387,6 @@ void to_grid(const T* values, std::size_t count, const double* origins, double s
 }
 
 template <typename T>
-constexpr Kernels<T> kVariant = {PGSEG_VARIANT, assign<T>, assign_by_products<T>, assign_two<T>,
-                                 potentials<T>, lower<T>,  add_rows<T>,           to_grid<T>};
+constexpr Kernels<T> kVariant = {PGSEG_VARIANT, assign<T>,      assign_by_products<T>,
+                                 assign_two<T>, potentials<T>,  lower<T>,
+                                 add_rows<T>,   add_moments<T>, to_grid<T>};

@@ -236,7 +236,9 @@ void KmeansState::add(std::span<const double> features, double weight, Interrupt
         weighted_row_.back() = weight;
         row = weighted_row_.data();
     }
-    append(row, 1, interrupt);
+    // Nearly always there is room, and nothing to decide.
+    if (divisor_ > 1 || !counts_.empty() || rows_.size() >= most_rows_ || !rows_.append_beside(row))
+        append(row, 1, interrupt);
     ++seen_;
 }
 

@@ -15,6 +15,7 @@ struct RowTable {
 
     std::size_t size() const { return static_cast<std::size_t>(store.size()); }
     std::size_t dimensions() const { return store.width() - (weighted ? 1 : 0); }
+    bool weigh_alike() const { return !weighted && counts.empty(); }  // each row 1
     std::int64_t count(std::size_t row) const { return counts.empty() ? 1 : counts[row]; }
     // Of all the rows it stands for. values: those of the row.
     template <typename T>

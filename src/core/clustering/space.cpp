@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "core/base/fixed_sum.hpp"
+#include "core/clustering/kernels.hpp"
 #include "core/clustering/transpose.hpp"
 
 namespace seg::core::clustering {
@@ -143,7 +144,7 @@ void measure_plain_ranges(const RowTable& rows, Spread& spread, MemoryResource* 
 
 void measure_ranges(RowBlocks& rows, Spread& spread, MemoryResource* memory, WorkMeter& meter) {
     const RowTable& table = rows.rows();
-    if (rows.is_plain() && !table.weighted && table.counts.empty()) {
+    if (rows.is_plain() && table.weigh_alike()) {
         measure_plain_ranges(table, spread, memory, meter);
         return;
     }
@@ -158,7 +159,8 @@ void measure_ranges(RowBlocks& rows, Spread& spread, MemoryResource* memory, Wor
 class Moments {
   public:
     Moments(const Spread& spread, MemoryResource* memory)
-        : d_(spread.mean.size()),
+        : kernels_(kernels<double>()),
+          d_(spread.mean.size()),
           middle_(d_, 0.0, memory),
           sums_(d_, LaneSum<kLanes>(), memory),
           units_(memory),
@@ -170,23 +172,15 @@ class Moments {
         }
     }
 
-    // Lanes past the last row weigh nothing.
-    void take(const double* block, const double* weights) {
-        double squares[kLanes] = {};
-        double terms[kLanes];
-        for (std::size_t f = 0; f < d_; ++f) {
-            const double* values = block + f * kLanes;
-            for (std::size_t lane = 0; lane < kLanes; ++lane) {
-                const double difference = values[lane] - middle_[f];
-                squares[lane] += difference * difference;
-                terms[lane] = weights[lane] * difference;
-            }
-            sums_[f].add(terms, units_[f]);
-        }
+    // Lanes past the last row weigh nothing. alike: all lanes weigh 1.
+    void take(const double* block, const double* weights, bool alike) {
+        double squares[kLanes];
+        kernels_.add_moments(block, d_, alike ? nullptr : weights, middle_.data(), units_.data(),
+                             sums_.data(), squares);
         for (std::size_t lane = 0; lane < kLanes; ++lane)
-            terms[lane] = weights[lane] * squares[lane];
+            squares[lane] *= weights[lane];
         weight_.add(weights, weight_unit_);
-        square_.add(terms, square_unit_);
+        square_.add(squares, square_unit_);
     }
 
     // False when the middle lies so far from the mean, seen from the rows, that the sum of squares about the
@@ -208,6 +202,7 @@ class Moments {
   private:
     using Unit = LaneSum<kLanes>::Unit;
 
+    const Kernels<double>& kernels_;
     std::size_t d_;
     Vector<double> middle_;
     Vector<LaneSum<kLanes>> sums_;
@@ -247,9 +242,11 @@ Spread measure_spread(RowBlocks& rows, MemoryResource* memory, Interrupt& interr
         throw Error(Errc::kOutOfRange,
                     "the rows are too far from each other for their distances to be computed");
     Moments moments(spread, memory);
-    rows.for_each_block(meter, [&](std::size_t, std::size_t, const double* block, const double* weights) {
-        moments.take(block, weights);
-    });
+    const bool alike = rows.rows().weigh_alike();
+    rows.for_each_block(meter,
+                        [&](std::size_t, std::size_t lanes, const double* block, const double* weights) {
+                            moments.take(block, weights, alike && lanes == kLanes);
+                        });
     if (!moments.put(spread))
         spread.total_ss = squares_about_mean(rows, spread, meter);
     return spread;
