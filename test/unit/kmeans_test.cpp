@@ -828,6 +828,30 @@ TEST(NearestCentres, TakesProductsWhereTheySuffice) {
     }
 }
 
+// A store may keep a row as floats or doubles; which, depends on the other rows.
+TEST(ContentHash, IsTheSameForFloatsAndDoubles) {
+    Random random(11);
+    for (std::size_t d = 1; d <= 9; ++d) {
+        std::vector<float> row(d);
+        for (float& value : row)
+            value = static_cast<float>(random.normal());
+        row[d / 2] = -0.0f;
+        const std::vector<double> wide(row.begin(), row.end());
+        std::vector<double> other = wide;
+        const std::uint64_t hash = content_hash(row.data(), d);
+        EXPECT_EQ(content_hash(wide.data(), d), hash);
+        other[d / 2] = 0;
+        EXPECT_EQ(content_hash(other.data(), d), hash);
+        for (std::size_t f = 0; f < d; ++f) {
+            for (double changed : {wide[f] + 1, std::nextafter(wide[f], 10)}) {
+                other = wide;
+                other[f] = changed;
+                EXPECT_NE(content_hash(other.data(), d), hash) << d << " " << f;
+            }
+        }
+    }
+}
+
 // Rows that differ in few bits have hashes of their own, and samples by hash are of the size that chance
 // gives.
 TEST(ContentHash, TellsRowsOfFewValuesApart) {

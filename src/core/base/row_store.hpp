@@ -226,8 +226,8 @@ class RowStore {
             std::memcpy(&values, row + i, sizeof values);
             const Floats narrow = __builtin_convertvector(values, Floats);
             std::memcpy(to + i, &narrow, sizeof narrow);
-            differences |= std::bit_cast<Bits>(__builtin_convertvector(narrow, Doubles)) ^
-                           std::bit_cast<Bits>(values);
+            differences |=
+                std::bit_cast<Bits>(__builtin_convertvector(narrow, Doubles)) ^ std::bit_cast<Bits>(values);
         }
         if (i < width) {
             to[i] = static_cast<float>(row[i]);

@@ -26,7 +26,7 @@ int compare(const double* a, const double* b, std::size_t width) {
 
 void fill_entries(const RowStore& rows, std::size_t dimensions, Vector<Entry>& entries, WorkMeter& meter) {
     std::uint64_t index = 0;
-    rows.for_each_run([&](const double* run, std::uint64_t count) {
+    rows.for_each_stored_run([&](const auto* run, std::uint64_t count) {
         for (std::uint64_t i = 0; i < count; ++i, ++index)
             entries[index] =
                 (content_hash(run + i * rows.width(), dimensions) & 0xffffffff00000000ULL) | index;

@@ -41,8 +41,10 @@ class RowSample {
     Vector<std::int64_t> counts_;
 };
 
-// Hash of a row's features; -0.0 counts as 0.0.
+// Hash of a row's features; -0.0 counts as 0.0. Values that single precision holds exactly have the same hash
+// in either, whichever way a store keeps them.
 std::uint64_t content_hash(const double* row, std::size_t dimensions);
+std::uint64_t content_hash(const float* row, std::size_t dimensions);
 
 // Whether a hash is below 2^64 / divisor, a power of two.
 bool is_sampled(std::uint64_t hash, std::uint64_t divisor);
