@@ -88,7 +88,7 @@ SELECT segment.kmeans(ARRAY[x, y]::real[], 2)::text = segment.kmeans(ARRAY[x, y]
        segment.kmeans(ARRAY[x, y]::integer[], 2)::text = segment.kmeans(ARRAY[x, y], 2)::text AS integer,
        segment.kmeans(ARRAY[x, y]::numeric[], 2)::text = segment.kmeans(ARRAY[x, y], 2)::text AS numeric FROM points;
 
--- Features as columns: the model that an array of them gives, whatever numbers they are.
+-- Features as columns: the model that an array of doubles gives, whatever numbers they are.
 CREATE DOMAIN score AS smallint CHECK (VALUE < 100);
 CREATE TABLE numbers AS
 SELECT i AS id, (i * 7 % 100)::score AS a, i * i % 97 AS b, (i::bigint << 40) AS c, (sin(i) * 3)::real AS d,
@@ -105,9 +105,17 @@ FROM (SELECT segment.kmeans(2, NULL, e, id) AS columns, segment.kmeans(ARRAY[e, 
       FROM numbers GROUP BY id % 7) AS q;
 SELECT segment.finalize(segment.rollup(state))::text = (SELECT segment.kmeans(3, NULL, a, e)::text FROM numbers) AS same
 FROM (SELECT segment.kmeans_state(3, NULL, a, e) AS state FROM numbers GROUP BY id % 3) AS q;
-SELECT id, info.rows
-FROM (SELECT id, segment.kmeans(1, NULL, e, d) OVER (ORDER BY id ROWS 2 PRECEDING) AS model FROM numbers) AS w,
-     segment.model_info(model) AS info ORDER BY id LIMIT 4;
+SELECT count(*), bool_and(columns::text = arrays::text) AS windows_too
+FROM (SELECT segment.kmeans(1, NULL, e, d) OVER w AS columns, segment.kmeans(ARRAY[e, d], 1) OVER w AS arrays
+      FROM numbers WINDOW w AS (ORDER BY id ROWS 2 PRECEDING)) AS q;
+SELECT segment.kmeans(2, NULL, NULL, e) IS NULL AS no_usable_row FROM numbers;
+-- An array of integers and reals is one of reals.
+SELECT segment.kmeans(2, NULL, a, c + id, d)::text = segment.kmeans(ARRAY[a, c + id, d], 2)::text AS of_reals,
+       segment.kmeans(2, NULL, a, c + id, d)::text = segment.kmeans(ARRAY[a, c + id, d]::float8[], 2)::text AS of_doubles FROM numbers;
+-- Calls whose arguments have no types.
+SELECT segment.kmeans('{1,2}', 1)::text = segment.kmeans('{1,2}', 1, NULL)::text AS same,
+       segment.kmeans('{1,2}', 1, NULL, 1) IS NOT NULL AS weighted,
+       segment.kmeans(NULL, 2, NULL) IS NULL AS arrays FROM numbers WHERE id < 3;
 -- As many as a call can have.
 SELECT string_agg('e * ' || i, ', ') AS most FROM generate_series(1, 97) AS i \gset
 SELECT count(*) FROM (SELECT segment.kmeans(1, NULL, :most) AS model FROM numbers) AS q, segment.centroids(model);
@@ -175,6 +183,18 @@ SELECT info.rows, info.sampled_rows, info.distinct_rows
 FROM (SELECT segment.kmeans(ARRAY[i % 5, i % 25], 3) AS model FROM generate_series(1, 100000) AS i) AS q,
      segment.model_info(model) AS info;
 SELECT segment.kmeans(ARRAY[i], 3, '{"max_size": 20000}') FROM generate_series(1, 40000) AS i;
+-- Whether rows are kept in single or double precision, when the first has to go, does not show.
+CREATE VIEW mixed AS
+SELECT i, i % 7 = 0 AS inexact, CASE i % 7 WHEN 0 THEN i + 0.1 ELSE i END::float8 AS x, i % 11 AS y,
+       CASE i % 2 WHEN 0 THEN -1 ELSE 1 END * 0.0::float8 AS zero FROM generate_series(1, 40000) AS i;
+SELECT count(DISTINCT model::text) AS models, bool_and(info.sampled_rows < 8000) AS thinned
+FROM (SELECT segment.kmeans(3, NULL, x, y, zero ORDER BY i) AS model FROM mixed
+      UNION ALL SELECT segment.kmeans(3, NULL, x, y, zero ORDER BY inexact, i) FROM mixed
+      UNION ALL SELECT segment.kmeans(3, NULL, x, y, 0 ORDER BY i DESC) FROM mixed
+      UNION ALL SELECT segment.finalize(segment.rollup(state ORDER BY inexact))
+      FROM (SELECT inexact, segment.kmeans_state(3, NULL, x, y, zero) AS state FROM mixed GROUP BY inexact) AS s) AS q,
+     segment.model_info(model) AS info;
+DROP VIEW mixed;
 RESET pg_segment.max_memory;
 
 -- Ties go by content, in large inputs, too: centres that attract nothing take one of many rows as far away.

@@ -186,7 +186,7 @@ COMMENT ON AGGREGATE segment.kmeans(double precision[], integer, jsonb) IS
 COMMENT ON AGGREGATE segment.kmeans(double precision[], integer, jsonb, double precision) IS
 'k-means clustering of rows with weights: a row of weight 2 counts as two. weight: 0 (leaves the row out) or 1e-12 to 1e12; NULL skips the row, 22000 for NaN, infinity and negative ones. Otherwise as the form without weights; options may be NULL.';
 COMMENT ON AGGREGATE segment.kmeans(integer, jsonb, VARIADIC "any") IS
-'k-means clustering of the rows whose features are columns: the model that segment.kmeans(ARRAY[features], k, options) gives, without an array made for each row, which takes about as long as everything else that gathering a row takes. features: numbers of any type, at most 97 (a call has at most 100 arguments); a row with a NULL is skipped and counted. options may be NULL. Errors as of the form with an array, and 22023 for a feature that is no number.';
+'k-means clustering of the rows whose features are columns: the model that segment.kmeans(ARRAY[features]::double precision[], k, options) gives, without an array made for each row. features: smallint, integer, bigint, real, double precision or numeric, and domains over them; at most 97 (an aggregate has at most 99 arguments); a row with a NULL is skipped and counted. options may be NULL. Errors as of the form with an array, and 22023 for a feature that is no number.';
 COMMENT ON AGGREGATE segment.kmeans_state(double precision[], integer) IS
 'Gathers rows for k-means without training; see the form with options.';
 COMMENT ON AGGREGATE segment.kmeans_state(double precision[], integer, jsonb) IS

@@ -19,6 +19,9 @@ NumberArguments::Kind NumberArguments::kind_of(FunctionCallInfo fcinfo, int argu
         const Oid own = get_fn_expr_argtype(fcinfo->flinfo, argument);
         return Type{OidIsValid(own) ? getBaseType(own) : own, format_type_be(own)};
     });
+    // NULL as a literal: no row has that feature.
+    if (type.base == UNKNOWNOID && PG_ARGISNULL(argument))
+        return Kind::kFloat8;
     switch (type.base) {
         case FLOAT8OID:
             return Kind::kFloat8;

@@ -1,4 +1,4 @@
-// The arguments of a VARIADIC "any" function as numbers: what would else be an array made for each row.
+// The arguments of a VARIADIC "any" function as numbers: what would otherwise be an array made for each row.
 #pragma once
 
 #include <optional>
@@ -13,8 +13,9 @@ class NumberArguments {
     static constexpr int kMost = FUNC_MAX_ARGS;
 
     // The arguments from this one on. Their types are looked up at the first call and kept in fn_extra, so
-    // the function must not keep anything else there. 22023 naming the first argument that is no number, and
-    // for an array passed with the keyword VARIADIC.
+    // the function must not keep anything else there. 22023 naming the first argument that is none of
+    // smallint, integer, bigint, real, double precision, numeric and domains over them, and for an array
+    // passed with the keyword VARIADIC.
     static const NumberArguments& of(FunctionCallInfo fcinfo, int first) {
         auto* numbers = static_cast<const NumberArguments*>(fcinfo->flinfo->fn_extra);
         return numbers != nullptr ? *numbers : *look_up(fcinfo, first);

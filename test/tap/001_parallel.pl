@@ -67,10 +67,13 @@ isnt(with_workers(0, 'SELECT ' . fingerprint($other) . ' FROM customers'),
 subtest 'workers' => sub {
 	for my $workers (1 .. 4)
 	{
-		my $plan = with_workers($workers,
-			"EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF, SUMMARY OFF) SELECT $model FROM customers");
-		like($plan, qr/Partial Aggregate/, "$workers workers: the plan is parallel");
-		like($plan, qr/Workers Launched: $workers\b/, "$workers workers: all of them ran");
+		for my $aggregate ($model, $columns)
+		{
+			my $plan = with_workers($workers,
+				"EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF, SUMMARY OFF) SELECT $aggregate FROM customers");
+			like($plan, qr/Partial Aggregate/, "$workers workers: the plan is parallel");
+			like($plan, qr/Workers Launched: $workers\b/, "$workers workers: all of them ran");
+		}
 		for my $table ('customers', 'shuffled')
 		{
 			is(with_workers($workers, 'SELECT ' . fingerprint($model) . " FROM $table"),

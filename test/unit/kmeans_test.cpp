@@ -319,7 +319,14 @@ TEST(Kmeans, CancelsAtAnyPoll) {
     RowStore store(&memory);
     fill(store, rows);
     const std::size_t before = memory.live;
-    for (int polls = 0; polls < 60; ++polls) {
+    struct : Interrupt {
+        void poll() override { ++polls; }
+        int polls = 0;
+    } whole;
+    train_kmeans(store, 0, options, &memory, whole);
+    ASSERT_GT(whole.polls, 100);
+    for (int i = 0; i < 60; ++i) {
+        const int polls = i * (whole.polls - 1) / 59;  // from the first to the last
         CancelAfter interrupt(polls);
         EXPECT_THROW(train_kmeans(store, 0, options, &memory, interrupt), Cancelled) << polls;
         EXPECT_EQ(memory.live, before);
@@ -680,6 +687,61 @@ TEST(KmeansState, RefusesValuesThatAreTooLargeOrNoNumbers) {
     }
 }
 
+// Sums about 0.3 of the features of blocks, with weights and without, and the squares.
+template <typename T>
+std::vector<double> moments_of(const Kernels<T>& kernels, const std::vector<T>& blocks, std::size_t d,
+                               const std::vector<double>& weights) {
+    using Sum = LaneSum<16>;
+    const std::vector<Sum::Unit> units(d, Sum::Unit(16));
+    const std::vector<double> middle(d, 0.3);
+    std::vector<double> result;
+    for (const double* own : {static_cast<const double*>(nullptr), weights.data()}) {
+        std::vector<Sum> sums(d);
+        for (std::size_t first = 0; first < blocks.size(); first += 16 * d) {
+            double squares[16];
+            kernels.add_moments(&blocks[first], d, own, middle.data(), units.data(), sums.data(), squares);
+            result.insert(result.end(), squares, squares + 16);
+        }
+        for (Sum& sum : sums)
+            result.push_back(sum.value(units[0]));
+    }
+    return result;
+}
+
+// The same bits as one sum after the other, by LaneSum itself.
+TEST(Kernels, MomentsAreThoseOfLaneSums) {
+    Random random(12);
+    for (std::size_t d : {1u, 3u, 8u}) {
+        std::vector<double> blocks(5 * 16 * d), weights(16);
+        for (double& x : blocks)
+            x = random.normal();
+        for (double& x : weights)
+            x = random.uniform();
+        const LaneSum<16>::Unit unit(16);
+        std::vector<double> expected;
+        for (bool weighted : {false, true}) {
+            std::vector<LaneSum<16>> sums(d);
+            for (std::size_t b = 0; b < 5; ++b) {
+                double squares[16] = {};
+                for (std::size_t f = 0; f < d; ++f) {
+                    double terms[16];
+                    for (std::size_t lane = 0; lane < 16; ++lane) {
+                        const double difference = blocks[(b * d + f) * 16 + lane] - 0.3;
+                        squares[lane] += difference * difference;
+                        terms[lane] = weighted ? weights[lane] * difference : difference;
+                    }
+                    sums[f].add(terms, unit);
+                }
+                expected.insert(expected.end(), squares, squares + 16);
+            }
+            for (auto& sum : sums)
+                expected.push_back(sum.value(unit));
+        }
+        EXPECT_EQ(moments_of(kernels<double>(), blocks, d, weights), expected);
+        EXPECT_EQ(moments_of(baseline_kernels<double>(), blocks, d, weights), expected);
+    }
+}
+
 TEST(Kernels, EveryVariantGivesTheSameBits) {
     Random random(9);
     for (std::size_t d : {1u, 3u, 8u, 33u}) {
@@ -704,6 +766,7 @@ TEST(Kernels, EveryVariantGivesTheSameBits) {
                 std::vector<std::int32_t> by_products = std::vector<std::int32_t>(112);
                 std::vector<float> completed = std::vector<float>(112), grid = std::vector<float>(16 * 33);
                 std::vector<double> added = std::vector<double>(19 * 33);
+                std::vector<double> moments;
             } fast, plain;
             const auto run = [&](const Kernels<float>& kernels, Out& out) {
                 kernels.potentials(points.data(), blocks, d, centres.data(), k, out.distances.data(),
@@ -720,6 +783,7 @@ TEST(Kernels, EveryVariantGivesTheSameBits) {
                 kernels.add_rows(points.data(), 111, d, out.labels.data(), nullptr, out.added.data());
                 kernels.add_rows(points.data(), 111, d, out.labels.data(), row_weights.data(),
                                  out.added.data());
+                out.moments = moments_of(kernels, points, d, row_weights);
             };
             run(kernels<float>(), fast);
             run(baseline_kernels<float>(), plain);
@@ -732,6 +796,7 @@ TEST(Kernels, EveryVariantGivesTheSameBits) {
             EXPECT_EQ(fast.completed, plain.completed);
             EXPECT_EQ(fast.grid, plain.grid);
             EXPECT_EQ(fast.added, plain.added);
+            EXPECT_EQ(fast.moments, plain.moments);
             EXPECT_EQ(fast.by_products, fast.labels);
             EXPECT_EQ(fast.completed, fast.distances);
             EXPECT_EQ(fast.own, fast.labels);
@@ -835,13 +900,23 @@ TEST(ContentHash, IsTheSameForFloatsAndDoubles) {
         std::vector<float> row(d);
         for (float& value : row)
             value = static_cast<float>(random.normal());
-        row[d / 2] = -0.0f;
+        for (std::size_t place = 0; place < d; ++place) {
+            std::vector<float> zero = row;
+            zero[place] = 0.0f;
+            const std::uint64_t hash = content_hash(zero.data(), d);
+            zero[place] = -0.0f;
+            EXPECT_EQ(content_hash(zero.data(), d), hash);
+            EXPECT_EQ(content_hash(std::vector<double>(zero.begin(), zero.end()).data(), d), hash);
+            std::vector<double> inexact(zero.begin(), zero.end());
+            inexact[(place + 1) % d] += 1e-9;
+            const std::uint64_t inexact_hash = content_hash(inexact.data(), d);
+            inexact[place] += 0.0;
+            EXPECT_EQ(content_hash(inexact.data(), d), inexact_hash);
+        }
         const std::vector<double> wide(row.begin(), row.end());
         std::vector<double> other = wide;
         const std::uint64_t hash = content_hash(row.data(), d);
         EXPECT_EQ(content_hash(wide.data(), d), hash);
-        other[d / 2] = 0;
-        EXPECT_EQ(content_hash(other.data(), d), hash);
         for (std::size_t f = 0; f < d; ++f) {
             for (double changed : {wide[f] + 1, std::nextafter(wide[f], 10)}) {
                 other = wide;

@@ -5,6 +5,7 @@
 
 #include "core/clustering/clustering.hpp"
 #include "core/clustering/kmeans_state.hpp"
+#include "core/clustering/row_table.hpp"
 #include "core/idset/set_builder.hpp"
 #include "core/preparation/preparation.hpp"
 #include "testing.hpp"
@@ -358,6 +359,14 @@ TEST(StoredFormats, EveryTruncationIsRefused) {
                           Errc::kBadBinary)
                     << digits;
             }
+}
+
+// A state with a divisor above 1 holds the rows that the content hash samples, and goes on by the same hash.
+TEST(StoredFormats, TheContentHashStays) {
+    const double floats[] = {1, 2, -4.5}, doubles[] = {1, 0.1, -4.5}, even[] = {1, 2, 3, 4};
+    EXPECT_EQ(content_hash(floats, 3), 0x81507e307932089fULL);
+    EXPECT_EQ(content_hash(doubles, 3), 0xde55aa5606c2e17bULL);
+    EXPECT_EQ(content_hash(even, 4), 0xe077fedbb2e78b66ULL);
 }
 
 }  // namespace

@@ -284,8 +284,8 @@ std::uint64_t KmeansState::bytes_per_row() const {
     return 8 * rows_.width() + sizeof(std::int64_t) + 2 * sizeof(std::uint32_t);
 }
 
-// The last chunk of the store may be empty: as large as all before it, and at most kLargestChunkBytes; and
-// while the store is widened, it is there as floats, too.
+// Also works out how many rows there is room for. The last chunk of the store may be empty: as large as all
+// before it, and at most kLargestChunkBytes; and while the store is widened, it is there as floats, too.
 void KmeansState::lower_limit(std::uint64_t limit) {
     options_.limit = std::min(options_.limit, limit);
     const std::uint64_t bytes = options_.limit / 20 * 17;
@@ -353,7 +353,7 @@ void KmeansState::collapse_equal_rows(Interrupt& interrupt) {
         const auto same = [&](std::uint32_t number) {
             return std::equal(row, row + rows_.width(), rows_.row(number - 1, other.data()));
         };
-        while (slots[slot] != 0 && !same(slots[slot]))
+        for (; slots[slot] != 0 && !same(slots[slot]); meter.done(1))
             slot = slot + 1 == slots.size() ? 0 : slot + 1;
         if (slots[slot] != 0) {
             counts_[slots[slot] - 1] += counts_[i];
