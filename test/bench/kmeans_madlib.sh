@@ -48,8 +48,8 @@ bench_kmeans_madlib() {
     array=$(kmeans_array_of "$kmeans_madlib_features")
     kmeans_madlib_find_peer
     kmeans_start_peer "$kmeans_madlib_rows" "$kmeans_madlib_features" "$k" 1
+    kmeans_load points "$kmeans_madlib_features" float64
     kmeans_stop_peer
-    kmeans_load points "$kmeans_madlib_features"
     sql -c "CREATE TABLE models AS SELECT segment.kmeans($array, $k, '{\"n_init\": 1}') AS model FROM points"
     # The same centroids for both, as each of them takes them.
     sql <<SQL

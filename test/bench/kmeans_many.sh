@@ -10,7 +10,7 @@ kmeans_many_rows=200000 kmeans_many_rounds=${rounds:-5} kmeans_many_centres=256
 source "$BENCH/kmeans_peer.bash"
 
 kmeans_many_ours() { # ROUND FEATURES K
-    kmeans_train points "$2" "$3" "{\"seed\": $1, \"n_init\": 1, \"tol\": 1e-4, \"max_iter\": 300}" 0
+    kmeans_train points array "$2" "$3" "{\"seed\": $1, \"n_init\": 1, \"tol\": 1e-4, \"max_iter\": 300}" 0
     [ "$1" = 0 ] || record kmeans_many "$1" "ours_$2_$3" "$kmeans_time" "$kmeans_iterations" "$kmeans_inertia"
 }
 
@@ -23,7 +23,7 @@ kmeans_many_peer() { # ROUND FEATURES K ALGORITHM
 kmeans_many_measure() { # FEATURES
     local round k
     kmeans_start_peer "$kmeans_many_rows" "$1" "$kmeans_many_centres" 1
-    kmeans_load points "$1"
+    kmeans_load points "$1" float32
     for k in 64 256; do
         for ((round = 0; round <= kmeans_many_rounds; round++)); do
             kmeans_many_ours "$round" "$1" "$k"

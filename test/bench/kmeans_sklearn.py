@@ -1,9 +1,10 @@
 """The peer of the k-means benchmarks: scikit-learn's KMeans over an array in memory.
 
-kmeans_sklearn.py ROWS FEATURES CENTRES FILE makes the data, writes them to FILE for COPY ... (FORMAT binary), and
-then answers lines from standard input:
+kmeans_sklearn.py ROWS FEATURES CENTRES makes the data and then answers lines from standard input:
 
     versions                               what runs here
+    write DTYPE FILE                       writes the data for COPY ... (FORMAT binary), as doubles that hold what
+                                           DTYPE holds
     fit DTYPE ALGORITHM K N_INIT SEED      trains; answers "milliseconds iterations inertia"
     quit
 
@@ -68,15 +69,18 @@ def fit(points, algorithm, k, n_init, seed):
 
 
 def main():
-    rows, features, clusters = (int(argument) for argument in sys.argv[1:4])
-    points = make_points(rows, features, clusters)
-    write_copy_file(points, sys.argv[4])
+    points = make_points(*(int(argument) for argument in sys.argv[1:]))
     arrays = {"float64": points, "float32": points.astype(np.float32)}
+    commands = {
+        "versions": versions,
+        "write": lambda dtype, path: write_copy_file(arrays[dtype], path),
+        "fit": lambda dtype, *rest: fit(arrays[dtype], *rest),
+    }
     for line in sys.stdin:
         command, *rest = line.split()
         if command == "quit":
             break
-        print(versions() if command == "versions" else fit(arrays[rest[0]], *rest[1:]), flush=True)
+        print(commands[command](*rest), flush=True)
 
 
 main()
