@@ -1,6 +1,7 @@
 // The arguments of a VARIADIC "any" function as numbers: what would otherwise be an array made for each row.
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <span>
 
