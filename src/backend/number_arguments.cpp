@@ -3,6 +3,7 @@
 #include <cstring>
 
 #include "backend/call.hpp"
+#include "backend/numeric.hpp"
 
 namespace seg::backend {
 namespace {
@@ -77,7 +78,7 @@ double NumberArguments::to_double(Datum datum, Kind kind) {
         case Kind::kNumeric:
             break;
     }
-    return call([datum]() noexcept { return DatumGetFloat8(DirectFunctionCall1(numeric_float8, datum)); });
+    return numeric_to_double(datum, numeric_float8);
 }
 
 std::optional<std::span<const double>> NumberArguments::read(FunctionCallInfo fcinfo, double* buffer) const {

@@ -25,6 +25,10 @@ class DecimalArgument {
     core::Decimal value_;
 };
 
+// The double nearest to a numeric. Numbers of many digits are left to a function of the server:
+// numeric_float8 (22003 beyond the range of doubles) or numeric_float8_no_overflow (infinity).
+double numeric_to_double(Datum datum, PGFunction convert);
+
 // The sum as a numeric, exact, shown with at least so many digits after the point.
 Datum numeric_datum(const core::DecimalSumView& sum, int display_scale = 0);
 

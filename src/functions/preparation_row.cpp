@@ -135,40 +135,6 @@ double number_of_text(const RowColumn& column, std::string_view text) {
     return value;
 }
 
-// Correctly rounded: up to 2^53, and divided by a power of ten up to 10^22, both are exact.
-double number_of_numeric(Datum datum) {
-    const DecimalArgument argument(datum);
-    const core::Decimal& decimal = argument.value();
-    switch (decimal.kind) {
-        case core::DecimalKind::kNaN:
-            return std::numeric_limits<double>::quiet_NaN();
-        case core::DecimalKind::kInfinity:
-            return std::numeric_limits<double>::infinity();
-        case core::DecimalKind::kMinusInfinity:
-            return -std::numeric_limits<double>::infinity();
-        case core::DecimalKind::kFinite:
-            break;
-    }
-    static constexpr double kPowers[] = {1, 1e4, 1e8, 1e12, 1e16, 1e20};
-    constexpr std::uint64_t kExact = std::uint64_t{1} << 53;
-    const int groups_after = static_cast<int>(decimal.digits.size()) - 1 - decimal.weight;
-    if (decimal.digits.size() <= 5 && groups_after >= -4 && groups_after <= 5) {
-        std::uint64_t mantissa = 0;
-        for (std::int16_t digit : decimal.digits)
-            mantissa = mantissa * 10'000 + static_cast<std::uint64_t>(digit);
-        for (int g = groups_after; g < 0 && mantissa <= kExact; ++g)
-            mantissa *= 10'000;
-        if (mantissa <= kExact && decimal.digits.size() <= 4) {
-            const double value =
-                static_cast<double>(mantissa) / (groups_after > 0 ? kPowers[groups_after] : 1);
-            return decimal.negative ? -value : value;
-        }
-    }
-    return call([datum]() noexcept {
-        return DatumGetFloat8(DirectFunctionCall1(numeric_float8_no_overflow, datum));
-    });
-}
-
 double days_of_interval(const Interval* interval) {
 #ifdef INTERVAL_NOT_FINITE
     if (INTERVAL_IS_NOBEGIN(interval))
@@ -306,7 +272,7 @@ double number_of(RowColumn& column, Datum value) {
         case ColumnForm::kFloat8:
             return DatumGetFloat8(value);
         case ColumnForm::kNumeric:
-            return number_of_numeric(value);
+            return numeric_to_double(value, numeric_float8_no_overflow);
         case ColumnForm::kMoney:
             return static_cast<double>(DatumGetCash(value)) / column.unit;
         case ColumnForm::kInterval:
