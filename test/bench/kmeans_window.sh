@@ -6,7 +6,7 @@
 # In: KMEANS_DESTDIR  the DESTDIR of a kmeans-postgresql's "make install"; empty: as it is installed in the system, if it
 #                     is. Without a peer its rows are left out.
 
-# The data are eight clusters: more of them is what most users ask for who do not know that.
+# The data are eight clusters; for more of them, iterations are many.
 kmeans_window_rows=300000 kmeans_window_rounds=${rounds:-7} kmeans_window_k=8 kmeans_window_more=12
 [ -z "$quick" ] || kmeans_window_rows=150000 kmeans_window_rounds=${rounds:-3}
 
